@@ -1,0 +1,49 @@
+# Two commands are enough: make demo, make test. Each sets .venv up from requirements.lock if it is not there.
+
+PYTHON ?= python3
+DATASET ?= simulated-shop
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo ui test test-ui check format lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(READY) ## the whole lifecycle on a simulated shop, or DATASET=online-retail-ii
+	$(BIN)/churn demo --dataset $(DATASET)
+
+ui: $(READY) ## the Dagster UI on http://127.0.0.1:3000
+	$(BIN)/churn ui
+
+test: $(READY) ## the tests, but for those that need a browser
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-ui: $(READY) ## the tests that need Chromium (Debian: apt-get install chromium)
+	$(BIN)/pytest -m browser
+
+check: $(READY) ## format, lint, types, import direction, definitions load, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/dg check defs
+	$(BIN)/pytest -n 2 --dist loadfile
+
+format: $(READY) ## rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --universal --no-strip-extras --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## remove the virtual environment; homes below data/ stay
+	rm -rf $(VENV)
