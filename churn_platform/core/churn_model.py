@@ -1,0 +1,281 @@
+"""The recipe: boosted trees, averaged with a logistic regression and a BG/NBD, as time-ordered validation decides."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from churn_platform.core.bgnbd_scorer import BGNBD, HISTORY_COLUMNS, BetaGeometricScorer, missing_history
+from churn_platform.core.contributions import Contributions
+from churn_platform.core.gradient_boosting import BoostedModel, BoostingParameters, choose_rounds
+from churn_platform.core.logistic_baseline import LogisticBaseline
+from churn_platform.core.matched_loss import matched_losses, sigmoid
+from churn_platform.core.purging import PurgedSplit, latest_validation
+from churn_platform.errors import InputError
+
+Floats = NDArray[np.float64]
+
+_HEADER = "model.json"
+_FORMAT = 2
+# The average of all models is the safer default: a simpler one must be better beyond the noise of the validation.
+_STANDARD_ERRORS = 2.0
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The share of each model in the blend's log-odds; they sum to 1."""
+
+    boosted: float
+    logistic: float
+    bgnbd: float
+
+
+ALONE = Weights(1.0, 0.0, 0.0)
+PAIR = Weights(0.5, 0.5, 0.0)
+ALL_THREE = Weights(1 / 3, 1 / 3, 1 / 3)
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What was trained on and what was chosen, for the model presentation.
+
+    `weights`: trees alone, the average of trees and logistic, or the average of all three, which is taken unless a
+    simpler one is clearly better. `chosen_by` is 'purged validation', or 'default' where the history is too short for
+    one; `losses` (mean matched log loss on the validation snapshots, nats) is then empty and the validation dates None.
+    It is keyed by model, 'boosted', 'logistic', 'bgnbd', and by average, 'boosted+logistic', 'boosted+logistic+bgnbd'.
+    `without_bgnbd` tells why the BG/NBD was left out; None where it took part. `calibration` is always 'none': the base
+    rate swings with the season, so that a map fitted on the last snapshots does harm; the probabilities keep the
+    training snapshots' mean rate.
+    """
+
+    rows: int
+    churn_rate: float
+    first_snapshot: date
+    last_snapshot: date
+    snapshots: int
+    dropped_features: tuple[str, ...]
+    rounds: int
+    weights: Weights
+    chosen_by: str
+    first_validation: date | None
+    last_validation: date | None
+    losses: dict[str, float]
+    without_bgnbd: str | None
+    calibration: str = "none"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, dates as ISO text, for JSON."""
+        plain = asdict(self)
+        return {name: part.isoformat() if isinstance(part, date) else part for name, part in plain.items()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """The report that `to_dict` described."""
+        plain = dict(stored)
+        for name in ("first_snapshot", "last_snapshot", "first_validation", "last_validation"):
+            plain[name] = date.fromisoformat(plain[name]) if plain[name] else None
+        plain["dropped_features"] = tuple(plain["dropped_features"])
+        plain["weights"] = Weights(**plain["weights"])
+        return cls(**plain)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    rounds: int
+    weights: Weights
+    losses: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ChurnModel:
+    """The margin is the weighted mean of the models' margins, the probability its sigmoid.
+
+    `bgnbd` is None where the training rows lack its columns (`report.without_bgnbd` names them).
+    """
+
+    boosted: BoostedModel
+    logistic: LogisticBaseline
+    bgnbd: BetaGeometricScorer | None
+    weights: Weights
+    report: TrainingReport
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that scoring needs."""
+        history = HISTORY_COLUMNS if self.weights.bgnbd else ()
+        return self.boosted.features + tuple(name for name in history if name not in self.boosted.features)
+
+    @classmethod
+    def train(
+        cls,
+        features: pl.DataFrame,
+        churned: ArrayLike,
+        snapshot_date: pl.Series,
+        *,
+        window_days: int,
+        parameters: BoostingParameters | None = None,
+    ) -> Self:
+        """Choose rounds and blend on the latest purged snapshots, then train on all rows.
+
+        Args:
+            features: one row per user and snapshot, as of the snapshot; numeric columns, all of them features.
+            churned: 1 churned, 0 stayed, known for every row.
+            snapshot_date: the snapshot of each row.
+            window_days: lead plus horizon, the days after a snapshot until its label is known.
+
+        Raises:
+            InputError: a column cannot be a feature, an outcome is neither 0 nor 1, or a snapshot is null.
+            NotEnoughData: one class only, or no feature varies.
+        """
+        settings = parameters or BoostingParameters()
+        outcome = np.asarray(churned, dtype=np.float64)
+        missing = missing_history(features)
+        logistic = LogisticBaseline.fit(features, outcome)
+        bgnbd = None if missing else BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days)
+        split = _usable_split(outcome, snapshot_date, window_days)
+        if split:
+            choice = _validated_choice(
+                features, outcome, snapshot_date, split, settings=settings, window_days=window_days
+            )
+        else:
+            choice = _Choice(settings.rounds_without_validation, ALL_THREE if bgnbd else PAIR, {})
+        boosted = BoostedModel.fit(features, outcome, rounds=choice.rounds, parameters=settings)
+        report = TrainingReport(
+            rows=len(outcome),
+            churn_rate=float(outcome.mean()),
+            first_snapshot=snapshot_date.min(),  # type: ignore[arg-type]
+            last_snapshot=snapshot_date.max(),  # type: ignore[arg-type]
+            snapshots=snapshot_date.n_unique(),
+            dropped_features=boosted.dropped,
+            rounds=choice.rounds,
+            weights=choice.weights,
+            chosen_by="purged validation" if split else "default",
+            first_validation=split.first_validation if split else None,
+            last_validation=split.last_validation if split else None,
+            losses=choice.losses,
+            without_bgnbd=f"the features lack {', '.join(missing)}" if missing else None,
+        )
+        return cls(boosted, logistic, bgnbd, choice.weights, report)
+
+    def predict_margin(self, features: pl.DataFrame) -> Floats:
+        """Log-odds of churn, shape (rows,), by which users are ranked.
+
+        Raises:
+            InputError: a feature is missing (the message names it), not numeric or infinite.
+        """
+        return np.asarray(sum(share * model.predict_margin(features) for share, model in self._parts()))
+
+    def predict(self, features: pl.DataFrame) -> Floats:
+        """Churn probability, shape (rows,); a row's does not depend on the others. Raises as `predict_margin`."""
+        return sigmoid(self.predict_margin(features))
+
+    def contributions(self, features: pl.DataFrame) -> Contributions:
+        """What each feature adds to the margin, in log-odds; the BG/NBD's part is one, named BGNBD.
+
+        Raises as `predict_margin`.
+        """
+        names = self.boosted.features + ((BGNBD,) if self.weights.bgnbd else ())
+        parts = [(share, model.contributions(features).aligned_to(names)) for share, model in self._parts()]
+        return Contributions(
+            names,
+            np.asarray(sum(share * part.values for share, part in parts)),
+            np.asarray(sum(share * part.bias for share, part in parts)),
+        )
+
+    def _parts(self) -> list[tuple[float, BoostedModel | LogisticBaseline | BetaGeometricScorer]]:
+        shares = ((self.weights.boosted, self.boosted), (self.weights.logistic, self.logistic))
+        parts: list[tuple[float, BoostedModel | LogisticBaseline | BetaGeometricScorer]] = [
+            (share, model) for share, model in shares if share
+        ]
+        return [*parts, (self.weights.bgnbd, self.bgnbd)] if self.bgnbd and self.weights.bgnbd else parts
+
+    def save(self) -> dict[str, bytes]:
+        """File name → content: JSON and UBJSON only, equal bytes for equal models."""
+        header = {
+            "format": _FORMAT,
+            "weights": asdict(self.weights),
+            "logistic": self.logistic.to_dict(),
+            "bgnbd": self.bgnbd.to_dict() if self.bgnbd else None,
+            "report": self.report.to_dict(),
+        }
+        return {_HEADER: json.dumps(header, indent=1, sort_keys=True).encode(), **self.boosted.to_bytes()}
+
+    @classmethod
+    def load(cls, files: Mapping[str, bytes]) -> Self:
+        """The model that `save` wrote; other files are ignored.
+
+        Raises:
+            InputError: a file is missing, or the format is not this version's.
+        """
+        if _HEADER not in files:
+            raise InputError(
+                f"The model lacks its file {_HEADER}. It has: {', '.join(sorted(files)) or 'none'}. Restore it."
+            )
+        header = json.loads(files[_HEADER])
+        if header.get("format") != _FORMAT:
+            raise InputError(
+                f"{_HEADER} has format {header.get('format')}, but this version reads {_FORMAT}. Train again."
+            )
+        return cls(
+            BoostedModel.from_bytes(files),
+            LogisticBaseline.from_dict(header["logistic"]),
+            BetaGeometricScorer.from_dict(header["bgnbd"]) if header["bgnbd"] else None,
+            Weights(**header["weights"]),
+            TrainingReport.from_dict(header["report"]),
+        )
+
+
+def _usable_split(outcome: Floats, snapshot_date: pl.Series, window_days: int) -> PurgedSplit | None:
+    split = latest_validation(snapshot_date, window_days)
+    if split and np.ptp(outcome[split.fit]) > 0:
+        return split
+    return None
+
+
+def _validated_choice(
+    features: pl.DataFrame,
+    outcome: Floats,
+    snapshot_date: pl.Series,
+    split: PurgedSplit,
+    *,
+    settings: BoostingParameters,
+    window_days: int,
+) -> _Choice:
+    stopped = choose_rounds(features, outcome, snapshot_date, split, settings)
+    earlier, known = features.filter(split.fit), outcome[split.fit]
+    users, later = features.filter(split.validation), outcome[split.validation]
+    margins = {
+        "boosted": stopped.validation_margin,
+        "logistic": LogisticBaseline.fit(earlier, known).predict_margin(users),
+    }
+    if not missing_history(features):
+        days = snapshot_date.filter(split.fit)
+        margins[BGNBD] = BetaGeometricScorer.fit(earlier, known, days, window_days=window_days).predict_margin(users)
+    candidates = {"boosted": ALONE, "boosted+logistic": PAIR}
+    if BGNBD in margins:
+        candidates[f"boosted+logistic+{BGNBD}"] = ALL_THREE
+    snapshot = snapshot_date.filter(split.validation).to_numpy()
+    blends = {name: _blended(margins, weights) for name, weights in candidates.items()}
+    losses = {name: matched_losses(later, margin, snapshot) for name, margin in {**margins, **blends}.items()}
+    chosen = _chosen({name: losses[name] for name in candidates})
+    return _Choice(stopped.rounds, candidates[chosen], {name: float(loss.mean()) for name, loss in losses.items()})
+
+
+def _blended(margins: Mapping[str, Floats], weights: Weights) -> Floats:
+    return np.asarray(sum(share * margins[name] for name, share in asdict(weights).items() if share))
+
+
+def _chosen(losses: Mapping[str, Floats]) -> str:
+    """The last (the average of most models), unless simpler ones are clearly better: then the best of those."""
+    *simpler, default = losses
+    better = []
+    for name in simpler:
+        gain = losses[default] - losses[name]
+        if gain.mean() > _STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)):
+            better.append(name)
+    return min(better, key=lambda name: float(losses[name].mean()), default=default)

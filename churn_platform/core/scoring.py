@@ -1,0 +1,102 @@
+"""From probabilities to the score that a shop acts on: percentile, band, value at risk, reasons."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from churn_platform.core.recency_rule import RecencyRule
+
+
+@dataclass(frozen=True)
+class Bands:
+    """Lower edges of the risk bands, as churn probabilities."""
+
+    medium: float
+    high: float
+    critical: float
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What every score of one snapshot carries."""
+
+    snapshot: date
+    scored_by: str
+    model_version: str
+    definition_version: str
+    horizon_days: int
+    valid_days: int
+
+
+def score(
+    users: pl.DataFrame, probability: NDArray[np.float64], reasons: pl.DataFrame, bands: Bands, stamp: Stamp
+) -> pl.DataFrame:
+    """Lay out the scores of one snapshot.
+
+    Args:
+        users: one row per user: user_id, expected_value (expected spend over the horizon, in currency).
+        probability: calibrated churn probability per user, shape (users,).
+        reasons: reason_N_code, reason_N_text, reason_N_contribution per user, in the same order.
+
+    Returns:
+        One row per user with the columns of the table churn_scores; risk_percentile is the share (in percent) of the
+        snapshot's users whose probability is not above the user's own.
+    """
+    risk = pl.col("churn_probability")
+    band = (
+        pl.when(risk >= bands.critical)
+        .then(pl.lit("critical"))
+        .when(risk >= bands.high)
+        .then(pl.lit("high"))
+        .when(risk >= bands.medium)
+        .then(pl.lit("medium"))
+        .otherwise(pl.lit("low"))
+    )
+    return (
+        users.select("user_id", "expected_value")
+        .with_columns(pl.Series("churn_probability", probability, dtype=pl.Float64))
+        .with_columns(
+            risk_percentile=risk.rank("max") / pl.len() * 100,
+            risk_band=band,
+            value_at_risk=risk * pl.col("expected_value"),
+            snapshot_date=pl.lit(stamp.snapshot),
+            scored_by=pl.lit(stamp.scored_by),
+            model_version=pl.lit(stamp.model_version),
+            definition_version=pl.lit(stamp.definition_version),
+            horizon_days=pl.lit(stamp.horizon_days),
+            expires_on=pl.lit(stamp.snapshot + timedelta(days=stamp.valid_days)),
+        )
+        .hstack(reasons)
+    )
+
+
+def rule_reasons(rule: RecencyRule, recency_days: NDArray[np.float64]) -> pl.DataFrame:
+    """The one reason of the recency rule: how far the silence moves the log-odds from those of an average silence."""
+    margin = _log_odds(rule.predict(recency_days))
+    contribution = margin - margin.mean() if len(margin) else margin
+    texts = [
+        f"last active {days:.0f} days ago: "
+        + ("associated with a higher churn risk" if part > 0 else "speaks for staying")
+        for days, part in zip(recency_days, contribution, strict=True)
+    ]
+    missing = {
+        f"reason_{place}_{part}": pl.Series([None] * len(texts), dtype=kind)
+        for place in (2, 3)
+        for part, kind in (("code", pl.String), ("text", pl.String), ("contribution", pl.Float64))
+    }
+    return pl.DataFrame(
+        {
+            "reason_1_code": pl.Series(["recency"] * len(texts), dtype=pl.String),
+            "reason_1_text": pl.Series(texts, dtype=pl.String),
+            "reason_1_contribution": pl.Series(contribution, dtype=pl.Float64),
+            **missing,
+        }
+    )
+
+
+def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    inside = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(inside / (1 - inside)))

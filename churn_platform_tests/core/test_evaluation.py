@@ -1,0 +1,127 @@
+from datetime import date
+
+import polars as pl
+import pytest
+
+from churn_platform.core.bgnbd_scorer import BGNBD
+from churn_platform.core.evaluation import (
+    CHAMPION,
+    LOGISTIC,
+    RECENCY_RULE,
+    RICH_LOGISTIC,
+    FoldEvaluation,
+    Protocol,
+    evaluate_fold,
+    plain_features,
+)
+from churn_platform.core.gradient_boosting import BoostingParameters
+from churn_platform.core.metrics import METRICS, auc
+from churn_platform.errors import InputError, NotEnoughData
+from churn_platform_tests.core.bgnbd_shop import FEATURES as RHYTHM_FEATURES
+from churn_platform_tests.core.bgnbd_shop import rhythm_frame
+from churn_platform_tests.core.shop_frame import FEATURES, WINDOW_DAYS, shop_frame
+
+FRAME = shop_frame()
+FOLD = date(2024, 7, 29)
+PROTOCOL = Protocol(WINDOW_DAYS, capacity=50, resamples=100, parameters=BoostingParameters(seeds=1, max_rounds=100))
+
+
+@pytest.fixture(scope="module")
+def evaluated() -> FoldEvaluation:
+    return evaluate_fold(FRAME, FOLD, FEATURES, PROTOCOL)
+
+
+def value(evaluated: FoldEvaluation, model: str, metric: str) -> dict[str, float]:
+    return evaluated.rows.row(by_predicate=(pl.col("model") == model) & (pl.col("metric") == metric), named=True)
+
+
+def test_only_snapshots_closed_by_the_fold_are_trained_on(evaluated: FoldEvaluation) -> None:
+    assert evaluated.training_snapshots[-1] == date(2024, 4, 30)
+    assert len(evaluated.training_snapshots) == 5
+    assert evaluated.training_rows == 5 * 400
+    assert evaluated.champion.report.last_snapshot == date(2024, 4, 30)
+
+
+def test_purged_rows_and_the_folds_outcomes_move_no_prediction(evaluated: FoldEvaluation) -> None:
+    later = pl.col("snapshot_date") > date(2024, 4, 30)
+    flipped = FRAME.with_columns(churned=pl.when(later).then(1 - pl.col("churned")).otherwise("churned"))
+    again = evaluate_fold(flipped, FOLD, FEATURES, PROTOCOL)
+    models = [CHAMPION, RECENCY_RULE, LOGISTIC]
+    assert again.predictions.select(models).equals(evaluated.predictions.select(models))
+    assert value(again, CHAMPION, "auc")["value"] == pytest.approx(1 - value(evaluated, CHAMPION, "auc")["value"])
+
+
+def test_every_user_of_the_fold_is_scored_by_every_model(evaluated: FoldEvaluation) -> None:
+    fold = FRAME.filter(pl.col("snapshot_date") == FOLD)
+    models = [CHAMPION, RECENCY_RULE, LOGISTIC, RICH_LOGISTIC]
+    assert evaluated.predictions.columns == ["user_id", "snapshot_date", "churned", *models]
+    assert evaluated.predictions["user_id"].to_list() == fold["user_id"].to_list()
+    assert evaluated.predictions.null_count().sum_horizontal().item() == 0
+    assert evaluated.users == 400
+    assert evaluated.churn_rate == pytest.approx(fold["churned"].mean())
+
+
+def test_rows_are_long_unique_and_complete(evaluated: FoldEvaluation) -> None:
+    assert evaluated.rows.columns == ["fold", "population", "model", "metric", "value", "lower", "upper"]
+    assert evaluated.rows.select("fold", "population", "model", "metric").is_duplicated().any() is False
+    for model in (CHAMPION, RECENCY_RULE, LOGISTIC):
+        present = set(evaluated.rows.filter(pl.col("model") == model)["metric"])
+        assert {*METRICS, "in_sample_auc", "psi"} <= present
+        assert ("auc_gain" in present) == (model != CHAMPION)
+    held = evaluated.rows.drop_nulls().select(
+        (pl.col("lower") <= pl.col("value")) & (pl.col("value") <= pl.col("upper"))
+    )
+    assert held.to_series().all()
+    assert set(evaluated.rows.filter(pl.col("lower").is_null())["metric"]) == {"in_sample_auc", "psi"}
+
+
+def test_values_rescore_from_the_predictions(evaluated: FoldEvaluation) -> None:
+    frame = evaluated.predictions
+    champion, rule = (auc(frame["churned"], frame[model]) for model in (CHAMPION, RECENCY_RULE))
+    assert value(evaluated, CHAMPION, "auc")["value"] == pytest.approx(champion)
+    assert value(evaluated, RECENCY_RULE, "auc_gain")["value"] == pytest.approx(champion - rule)
+    assert value(evaluated, RECENCY_RULE, "auc_gain")["lower"] > 0
+
+
+def test_same_input_same_rows(evaluated: FoldEvaluation) -> None:
+    assert evaluate_fold(FRAME, FOLD, FEATURES, PROTOCOL).rows.equals(evaluated.rows)
+
+
+def test_a_moved_population_shows_in_psi(evaluated: FoldEvaluation) -> None:
+    moved = FRAME.with_columns(
+        pl.when(pl.col("snapshot_date") == FOLD).then(170).otherwise("recency_days").alias("recency_days")
+    )
+    assert value(evaluated, CHAMPION, "psi")["value"] < 0.1
+    assert value(evaluate_fold(moved, FOLD, FEATURES, PROTOCOL), CHAMPION, "psi")["value"] > 0.25
+
+
+def test_an_unknown_fold_and_a_short_history_are_named() -> None:
+    with pytest.raises(NotEnoughData, match=r"No labelled user at the fold 2024-08-01; .* 8 snapshots from 2024-01-01"):
+        evaluate_fold(FRAME, date(2024, 8, 1), FEATURES, PROTOCOL)
+    with pytest.raises(NotEnoughData, match="No snapshot's label window of 90 days ends by the fold 2024-03-01"):
+        evaluate_fold(FRAME, date(2024, 3, 1), FEATURES, PROTOCOL)
+
+
+def test_missing_columns_and_leaks_are_named() -> None:
+    with pytest.raises(InputError, match=r"lacks the column 'spend_90'\. Did you mean 'spend_90d'"):
+        evaluate_fold(FRAME, FOLD, [*FEATURES, "spend_90"], PROTOCOL)
+    with pytest.raises(InputError, match="Not a feature: churned"):
+        evaluate_fold(FRAME, FOLD, [*FEATURES, "churned"], PROTOCOL)
+
+
+def test_a_bgnbd_is_a_baseline_where_its_columns_exist(evaluated: FoldEvaluation) -> None:
+    assert BGNBD not in evaluated.rows["model"].to_list()
+    shop = rhythm_frame(customers=600)
+    result = evaluate_fold(shop, FOLD, RHYTHM_FEATURES, PROTOCOL)
+    assert result.predictions.columns[-1] == BGNBD
+    own = auc(result.predictions["churned"], result.predictions[BGNBD])
+    champion = auc(result.predictions["churned"], result.predictions[CHAMPION])
+    assert value(result, BGNBD, "auc")["value"] == pytest.approx(own)
+    assert value(result, BGNBD, "auc_gain")["value"] == pytest.approx(champion - own)
+    present = set(result.rows.filter(pl.col("model") == BGNBD)["metric"])
+    assert {*METRICS, "in_sample_auc", "psi", "auc_gain", "pr_auc_gain", "log_loss_gain"} == present
+
+
+def test_the_plain_logistic_sees_recency_orders_and_spend_only() -> None:
+    features = ["recency_days", "orders_30d", "spend_90d", "views_30d", "tenure_days"]
+    assert plain_features(features) == ["recency_days", "orders_30d", "spend_90d"]
