@@ -1,0 +1,228 @@
+"""The product definition, the layout of a home, and the one reader of the environment."""
+
+import hashlib
+import json
+import os
+import tomllib
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from churn_platform.errors import UsageError, suggest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+Days = Annotated[int, Field(ge=1, le=3650)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ChurnDefinition(_Section):
+    """What churn means in this shop. All lengths are whole days of the shop's time zone."""
+
+    activity: list[str] = Field(
+        default=["purchase"], min_length=1, description="event types that show a customer is alive"
+    )
+    lookback_days: Days = Field(default=180, description="eligible: an activity in [S - lookback, S)")
+    lead_days: int = Field(default=0, ge=0, description="days between the snapshot and the start of the label window")
+    horizon_days: Days = Field(default=90, description="churned: no activity in [S + lead, S + lead + horizon)")
+    label_grace_days: int = Field(default=7, ge=0, description="how long a label waits for late live files")
+    training_cadence_days: Days = Field(default=30, description="days between two training snapshots")
+
+
+class Targets(_Section):
+    """What a candidate must reach, out of time, before it may become champion."""
+
+    minimum_auc: Share = 0.6
+    maximum_auc: Share = Field(default=0.95, description="above this the model is too good: look for a leak")
+    maximum_ece: Share = 0.25
+    beats_baselines: bool = Field(default=True, description="AUC at least that of every baseline, within its interval")
+
+
+class Campaign(_Section):
+    """The economics of one retention campaign, in the shop's currency."""
+
+    budget: float = Field(default=1000.0, ge=0)
+    contact_cost: float = Field(default=1.0, gt=0)
+    margin: Share = Field(default=0.3, description="profit per unit of spend")
+    save_rate: Share = Field(default=0.1, description="share of churners whom the action keeps")
+    holdout_share: Share = Field(default=0.1, description="share of the selected who are not contacted, at random")
+    action: str = Field(default="retention_offer", min_length=1)
+    default_order_value: float = Field(default=1.0, gt=0, description="used when the source has no amounts at all")
+
+
+class Scores(_Section):
+    """Risk bands by churn probability, and how long a score may be used."""
+
+    medium: Share = 0.3
+    high: Share = 0.6
+    critical: Share = 0.8
+    valid_days: Days = 7
+    published_snapshots: int = Field(default=90, ge=1)
+
+    @model_validator(mode="after")
+    def _bands_ascend(self) -> Self:
+        if not self.medium < self.high < self.critical:
+            raise ValueError("the bands must ascend: medium < high < critical")
+        return self
+
+
+class ProductDefinition(_Section):
+    """`churn.toml`: what a product manager decides."""
+
+    timezone: str = Field(default="UTC", description="the shop's time zone: days begin at its midnight")
+    currency: str = "GBP"
+    auto_accept: bool = Field(default=False, description="true: a candidate that meets the targets needs no sign-off")
+    churn: ChurnDefinition = ChurnDefinition()
+    targets: Targets = Targets()
+    campaign: Campaign = Campaign()
+    scores: Scores = Scores()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"'{name}' is not a time zone of the IANA database, such as 'Europe/London'") from error
+        return name
+
+    @cached_property
+    def version(self) -> str:
+        """Hash of everything that decides who counts as churned; stamped on labels, models, scores and lists."""
+        decided = {"timezone": self.timezone, "churn": self.churn.model_dump(mode="json")}
+        return hashlib.sha256(json.dumps(decided, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def read_definition(path: Path) -> ProductDefinition:
+    """Read `churn.toml`.
+
+    Raises:
+        UsageError: the file is missing, is not TOML, or holds an unknown key or a value out of range.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist. Write one (an empty file means all defaults) or pass --definition.")
+    try:
+        return ProductDefinition.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        raise UsageError(f"{path} is not a product definition.\n{explain(error, ProductDefinition)}") from error
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """One line per problem of a pydantic error, with the names that exist where a name is unknown."""
+    lines = []
+    for problem in error.errors():
+        *parents, name = [str(part) for part in problem["loc"]] or ["(file)"]
+        where = ".".join([*parents, name])
+        if problem["type"] == "extra_forbidden":
+            fields = _fields_at(model, parents)
+            lines.append(f"  {where}: unknown key.{suggest(name, fields)}")
+        else:
+            lines.append(f"  {where}: {problem['msg']} (found {problem['input']!r}).")
+    return "\n".join(lines)
+
+
+def _fields_at(model: type[BaseModel], parents: list[str]) -> list[str]:
+    for parent in parents:
+        field = model.model_fields.get(parent)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            break
+        model = field.annotation
+    return sorted(model.model_fields)
+
+
+class Home:
+    """The folder of one shop (CHURN_HOME) and where things lie in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().resolve()
+        self.definition_file = self.root / "churn.toml"
+        self.mapping_file = self.root / "mapping.toml"
+        self.landing = self.root / "landing"
+        self.history_landing = self.landing / "history"
+        self.accepted = self.landing / "accepted"
+        self.rejected = self.landing / "rejected"
+        self.lake = self.root / "lake"
+        self.ledger_file = self.lake / "files.jsonl"
+        self.events = self.lake / "events"
+        self.quarantine = self.root / "quarantine"
+        self.warehouse_file = self.root / "warehouse.duckdb"
+        self.models = self.root / "models"
+        self.registry_file = self.models / "registry.jsonl"
+        self.reports = self.root / "reports"
+        self.campaigns = self.root / "campaigns"
+        self.published_file = self.root / "published" / "churn.duckdb"
+        self.dagster = self.root / "dagster"
+        self.lock_file = self.root / ".writer.lock"
+
+    def create(self) -> Self:
+        """Make the folders; existing ones are left as they are."""
+        for folder in (
+            self.history_landing,
+            self.accepted,
+            self.rejected,
+            self.events,
+            self.quarantine,
+            self.models,
+            self.reports,
+            self.campaigns,
+            self.published_file.parent,
+            self.dagster,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def definition(self) -> ProductDefinition:
+        """The product definition of this home; all defaults while the home has none."""
+        return read_definition(self.definition_file) if self.definition_file.exists() else ProductDefinition()
+
+
+class Environment(BaseSettings):
+    """The CHURN_* environment variables; an unknown one is an error."""
+
+    model_config = SettingsConfigDict(env_prefix="CHURN_", extra="forbid", frozen=True)
+
+    home: Path | None = Field(default=None, description="the home of the shop; default data/demo")
+    datasets: Path = Field(default=REPOSITORY.parent / "shared" / "data", description="where public data sets lie")
+    now: AwareDatetime | None = Field(
+        default=None, description="replays only: the time to take as now, with its offset"
+    )
+
+    def shop_home(self) -> Path:
+        """CHURN_HOME, else the home of the demo."""
+        return self.home or REPOSITORY / "data" / "demo"
+
+    def current_time(self) -> datetime:
+        """Now, in UTC, or the declared time of a replay."""
+        return self.now.astimezone(UTC) if self.now else datetime.now(UTC)
+
+
+def environment() -> Environment:
+    """Read the environment.
+
+    Raises:
+        UsageError: a CHURN_* variable is unknown or cannot be read.
+    """
+    known = sorted(f"CHURN_{name.upper()}" for name in Environment.model_fields)
+    for name in os.environ:
+        if name.startswith("CHURN_") and name not in known:
+            raise UsageError(f"Unknown environment variable {name}.{suggest(name, known)}")
+    try:
+        return Environment()
+    except ValidationError as error:
+        raise UsageError(f"The environment cannot be read.\n{explain(error, Environment)}") from error
+
+
+def shop_day(moment: datetime, timezone: str) -> date:
+    """The shop-local day of a moment."""
+    return moment.astimezone(ZoneInfo(timezone)).date()
