@@ -1,0 +1,206 @@
+"""The ledger of the lake: which file arrived when, and which of them are committed."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from churn_platform.lake.journal import Journal
+from churn_platform.settings import Home
+
+Mode = Literal["history", "live"]
+
+ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """The first sight of a file: `arrived_at` carries its offset and never changes afterwards."""
+
+    fingerprint: str
+    file: str
+    mode: Mode
+    arrived_at: datetime
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A committed file: rows landed by shop-local arrival day, rows quarantined by reason.
+
+    `first_event_day` and `last_event_day` are shop-local. `last_full_day` (history only) is the day before the last
+    event's day; `arrival_day` (live only) is the shop-local day of the arrival.
+    """
+
+    fingerprint: str
+    file: str
+    mode: Mode
+    source: str
+    rows: int
+    quarantined: int
+    reasons: Mapping[str, int]
+    event_types: Mapping[str, int]
+    days: Mapping[date, int]
+    first_event_day: date
+    last_event_day: date
+    mapping_hash: str
+    last_full_day: date | None = field(default=None)
+    arrival_day: date | None = field(default=None)
+
+
+class Ledger:
+    """`lake/files.jsonl` of one home. Every method reads the file anew, so two instances never disagree."""
+
+    def __init__(self, home: Home) -> None:
+        self._events = home.events
+        self._journal = Journal(home.ledger_file)
+
+    def arrival(self, fingerprint: str, file: str, mode: Mode, arrived_at: datetime) -> Arrival:
+        """Record the first sight of a file and return it; at every later sight return what was recorded.
+
+        The arrival time never changes. A file that never landed may come again in the other mode.
+
+        Raises:
+            ValueError: `arrived_at` has no offset.
+        """
+        if arrived_at.tzinfo is None:
+            raise ValueError(f"the arrival {arrived_at} of {file} has no offset; pass a time with its zone")
+        known = self.arrived(fingerprint)
+        if known is not None and (known.mode == mode or self.is_landed(fingerprint)):
+            return known
+        first_seen = known.arrived_at if known else arrived_at
+        arrival = Arrival(fingerprint, file, mode, first_seen)
+        record = {"fingerprint": fingerprint, "file": file, "mode": mode, "arrived_at": first_seen.isoformat()}
+        self._journal.append({"kind": "arrival", **record})
+        return arrival
+
+    def arrived(self, fingerprint: str) -> Arrival | None:
+        """The recorded arrival of a file, or None if it was never seen."""
+        found = None
+        for record in self._records("arrival"):
+            if record["fingerprint"] == fingerprint:
+                arrived_at = datetime.fromisoformat(record["arrived_at"])
+                found = Arrival(fingerprint, record["file"], record["mode"], arrived_at)
+        return found
+
+    def expect(self, fingerprint: str, first: date, last: date) -> None:
+        """Record the arrival days that a waiting file has rows for, found by a look at it before it is ingested."""
+        days = {"first": first.isoformat(), "last": last.isoformat()}
+        self._journal.append({"kind": "expected", "fingerprint": fingerprint, **days})
+
+    def expected(self, fingerprint: str) -> tuple[date, date] | None:
+        """First and last arrival day of a file that was looked at, or None."""
+        return self._expectations().get(fingerprint)
+
+    def first_expected_day(self) -> date | None:
+        """The earliest arrival day of all files that landed or may still land; None before the first."""
+        waiting = [days[0] for name, days in self._expectations().items() if name not in self.refusals()]
+        return min([*waiting, *self.days()[:1]], default=None)
+
+    def refusals(self) -> dict[str, str]:
+        """Files of which nothing landed, by fingerprint, with the reason; one that landed later is none."""
+        landed = self.landed()
+        refused = {record["fingerprint"]: record["reason"] for record in self._records("rejected")}
+        return {name: reason for name, reason in refused.items() if name not in landed}
+
+    def _expectations(self) -> dict[str, tuple[date, date]]:
+        return {
+            record["fingerprint"]: (date.fromisoformat(record["first"]), date.fromisoformat(record["last"]))
+            for record in self._records("expected")
+        }
+
+    def commit(self, landed: Landed) -> None:
+        """Write the line that makes a file's fragments readable; its fragments must already be durable."""
+        self._journal.append({"kind": "landed", **_landed_record(landed)})
+
+    def reject(self, fingerprint: str, file: str, reason: str) -> None:
+        """Record that nothing of a file landed, and why. The same file may be tried again."""
+        self._journal.append({"kind": "rejected", "fingerprint": fingerprint, "file": file, "reason": reason})
+
+    def is_landed(self, fingerprint: str) -> bool:
+        """Whether a file of this content is committed."""
+        return fingerprint in self.landed()
+
+    def landed(self) -> dict[str, Landed]:
+        """All committed files by fingerprint, in the order of their commits."""
+        return {record["fingerprint"]: _landed_from(record) for record in self._records("landed")}
+
+    def fragments(self, first: date | None = None, last: date | None = None) -> list[Path]:
+        """Committed Parquet files with `first <= known_date <= last` (None: no bound), by day and fingerprint."""
+        found = [
+            (day, fingerprint)
+            for fingerprint, landed in self.landed().items()
+            for day in landed.days
+            if (first is None or day >= first) and (last is None or day <= last)
+        ]
+        return [fragment_path(self._events, day, fingerprint) for day, fingerprint in sorted(found)]
+
+    def days(self) -> list[date]:
+        """The arrival days that hold committed rows, ascending."""
+        return sorted({day for landed in self.landed().values() for day in landed.days})
+
+    def history_watermark(self) -> date | None:
+        """The last full day of the newest history load; None without one."""
+        return max((landed.last_full_day for landed in self.landed().values() if landed.last_full_day), default=None)
+
+    def watermark(self) -> date | None:
+        """The last arrival day declared complete (design, section 3); None while the lake is empty.
+
+        A history load declares its last full day, a live delivery the day before its arrival; the later one holds.
+        """
+        complete = [landed.arrival_day - ONE_DAY for landed in self.landed().values() if landed.arrival_day]
+        history = self.history_watermark()
+        return max([*complete, history] if history else complete, default=None)
+
+    def fingerprints_through(self, day: date) -> list[str]:
+        """Committed files that hold rows with `known_date <= day`, ascending."""
+        return sorted(name for name, landed in self.landed().items() if any(known <= day for known in landed.days))
+
+    def state(self) -> str:
+        """Hash of the committed files: the same as long as nothing more has landed."""
+        return hashlib.sha256("\n".join(sorted(self.landed())).encode()).hexdigest()[:16]
+
+    def sources(self) -> list[str]:
+        """The names of the committed sources, ascending; a home accepts one."""
+        return sorted({landed.source for landed in self.landed().values()})
+
+    def _records(self, kind: str) -> list[dict[str, Any]]:
+        return [record for record in self._journal.records() if record["kind"] == kind]
+
+
+def fragment_path(events: Path, day: date, fingerprint: str) -> Path:
+    """Where the rows of one file and one arrival day lie."""
+    return events / f"known_date={day.isoformat()}" / f"{fingerprint}.parquet"
+
+
+def _landed_record(landed: Landed) -> dict[str, Any]:
+    def text(day: date | None) -> str | None:
+        return day.isoformat() if day else None
+
+    return {
+        "fingerprint": landed.fingerprint,
+        "file": landed.file,
+        "mode": landed.mode,
+        "source": landed.source,
+        "rows": landed.rows,
+        "quarantined": landed.quarantined,
+        "reasons": dict(landed.reasons),
+        "event_types": dict(landed.event_types),
+        "days": {day.isoformat(): rows for day, rows in landed.days.items()},
+        "first_event_day": text(landed.first_event_day),
+        "last_event_day": text(landed.last_event_day),
+        "mapping_hash": landed.mapping_hash,
+        "last_full_day": text(landed.last_full_day),
+        "arrival_day": text(landed.arrival_day),
+    }
+
+
+def _landed_from(record: dict[str, Any]) -> Landed:
+    dates: dict[str, Any] = {
+        name: date.fromisoformat(record[name]) if record[name] else None
+        for name in ("first_event_day", "last_event_day", "last_full_day", "arrival_day")
+    }
+    days = {date.fromisoformat(day): rows for day, rows in record["days"].items()}
+    plain = {name: value for name, value in record.items() if name not in {"kind", "days", *dates}}
+    return Landed(**plain, **dates, days=days)

@@ -1,0 +1,124 @@
+"""`mapping.toml`: how the columns of a user's files become the canonical event."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from churn_platform.errors import InputError, suggest
+from churn_platform.lake.expressions import parse_expression
+from churn_platform.lake.source_file import Kind
+from churn_platform.settings import Share, explain
+
+MAPPABLE = (
+    "event_id", "user_id", "event_time", "event_type", "item_id", "category", "quantity", "unit_price", "amount",
+    "currency", "order_id", "session_id", "channel", "text", "properties",
+)  # fmt: skip
+REQUIRED = ("user_id", "event_time")
+EPOCH_FORMATS = ("epoch_s", "epoch_ms")
+KNOWN_TYPES = (
+    "view", "search", "add_to_cart", "remove_from_cart", "purchase", "return", "adjustment", "signup", "login",
+    "support_contact", "review", "campaign_exposure", "campaign_response", "consent_change",
+)  # fmt: skip
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Section):
+    """Where the files come from and how their text is written."""
+
+    name: Name = Field(description="goes to events.source; a home accepts one source name only")
+    format: Kind | None = Field(default=None, description="default: by the file's ending")
+    timezone: str = Field(default="UTC", description="zone of event times that carry no offset")
+    time_format: str | None = Field(default=None, description="strptime format, epoch_s or epoch_ms; default ISO 8601")
+    max_rejected_share: Share = Field(default=0.05, description="above this share nothing of a file lands")
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        default=None, description="CSV; default: the most frequent of comma, semicolon, tab and bar in the header"
+    )
+    encoding: str = Field(default="utf-8", pattern="^(utf-8|utf-16|latin-1)$", description="of text files")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"'{name}' is not a time zone of the IANA database, such as 'Europe/London'") from error
+        return name
+
+
+class TypeRule(_Section):
+    """One rule for the event type; without `when` it always holds."""
+
+    when: str | None = None
+    then: Name
+
+
+class Mapping(_Section):
+    """One source's mapping. Every expression has been parsed and allow-listed; columns are checked per file."""
+
+    source: Source
+    columns: dict[str, str]
+    event_type: list[TypeRule] = []
+    properties: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for column in self.columns:
+            if column not in MAPPABLE:
+                raise ValueError(f"columns.{column}: not a canonical column.{suggest(column, [*MAPPABLE])}")
+        for column in REQUIRED:
+            if column not in self.columns:
+                raise ValueError(f'columns.{column} is missing: write {column} = "<your column>" under [columns]')
+        if ("event_type" in self.columns) == bool(self.event_type):
+            raise ValueError("give the event type once: columns.event_type, or rules as [[event_type]] when/then")
+        if self.properties and "properties" in self.columns:
+            raise ValueError("give the properties once: columns.properties, or names under [properties]")
+        for position, rule in enumerate(self.event_type, start=1):
+            if rule.when is None and position < len(self.event_type):
+                raise ValueError(f"event_type rule {position} has no 'when', so the rules after it never hold")
+        return self
+
+    def expressions(self) -> dict[str, str]:
+        """Every expression by its mapping key."""
+        columns = {f"columns.{column}": text for column, text in self.columns.items()}
+        rules = {
+            f"event_type[{number}].when": rule.when
+            for number, rule in enumerate(self.event_type, start=1)
+            if rule.when is not None
+        }
+        return columns | rules | {f"properties.{name}": text for name, text in self.properties.items()}
+
+    @property
+    def hash(self) -> str:
+        """Identifies what the mapping says, whatever its layout."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Read `mapping.toml` and check all of it that needs no file.
+
+    Raises:
+        InputError: missing, not TOML, an unknown or missing key, or an expression that is not allowed.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path} does not exist. Name an existing one with --mapping; churn_platform/datasets holds two examples."
+        )
+    try:
+        mapping = Mapping.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        raise InputError(f"{path} is not a mapping.\n{explain(error, Mapping)}") from error
+    for key, text in mapping.expressions().items():
+        parse_expression(text, f"{key} ({path.name})")
+    return mapping

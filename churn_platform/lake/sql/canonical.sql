@@ -1,0 +1,42 @@
+-- grain: one record of the file: the canonical event with its arrival day. A rejected record has no arrival day and carries
+-- its reason in event_type and its original in properties, so that landed fragments hold the canonical columns and no more
+SELECT
+  coalesce(
+    event_id,
+    md5(concat(
+      'user_id=' || user_id,
+      chr(31) || 'event_time=' || epoch_us(event_time),
+      chr(31) || 'event_type=' || event_type,
+      chr(31) || 'item_id=' || item_id,
+      chr(31) || 'category=' || category,
+      chr(31) || 'quantity=' || quantity,
+      chr(31) || 'unit_price=' || unit_price,
+      chr(31) || 'amount=' || amount,
+      chr(31) || 'currency=' || currency,
+      chr(31) || 'order_id=' || order_id,
+      chr(31) || 'session_id=' || session_id,
+      chr(31) || 'channel=' || channel,
+      chr(31) || 'text=' || "text",
+      chr(31) || 'properties=' || properties
+    ))
+  ) AS event_id,
+  user_id,
+  event_time,
+  known_at,
+  coalesce(rejection, event_type) AS event_type,
+  item_id,
+  category,
+  quantity,
+  unit_price,
+  amount,
+  currency,
+  order_id,
+  session_id,
+  channel,
+  "text",
+  CASE WHEN rejection IS NULL THEN properties ELSE CAST(to_json(record) AS VARCHAR) END AS properties,
+  getvariable('source_name') AS source,
+  getvariable('source_file') AS source_file,
+  __row AS source_row,
+  known_date
+FROM typed

@@ -1,0 +1,18 @@
+-- grain: one record; rejection is NULL for a row that lands, else the reason, chr(31), the offending text
+SELECT
+  *,
+  CASE
+    WHEN broken IS NOT NULL THEN 'broken JSON' || chr(31) || broken
+    WHEN user_id IS NULL THEN 'missing user_id'
+    WHEN event_time_text IS NULL THEN 'missing event_time'
+    WHEN event_time IS NULL THEN 'unreadable event_time' || chr(31) || event_time_text
+    WHEN event_time < getvariable('earliest') THEN 'event_time too early' || chr(31) || event_time_text
+    WHEN event_time > getvariable('latest') THEN 'event_time in the future' || chr(31) || event_time_text
+    WHEN quantity IS NULL AND quantity_text IS NOT NULL THEN 'unreadable quantity' || chr(31) || quantity_text
+    WHEN unit_price IS NULL AND unit_price_text IS NOT NULL THEN 'unreadable unit_price' || chr(31) || unit_price_text
+    WHEN amount IS NULL AND amount_text IS NOT NULL THEN 'unreadable amount' || chr(31) || amount_text
+    WHEN bad_number IS NOT NULL THEN 'unreadable number' || chr(31) || bad_number
+    WHEN bad_properties IS NOT NULL THEN 'unreadable properties' || chr(31) || bad_properties
+    WHEN event_type IS NULL THEN 'missing event_type'
+  END AS rejection
+FROM mapped

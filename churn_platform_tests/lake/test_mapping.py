@@ -1,0 +1,68 @@
+"""mapping.toml: what it must hold, and errors that name the key."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from churn_platform.errors import InputError
+from churn_platform.lake.mapping import read_mapping
+
+Write = Callable[[str, str], Path]
+GOOD = """
+[source]
+name = "shop"
+[columns]
+user_id = '"Customer ID"'
+event_time = "InvoiceDate"
+[[event_type]]
+when = "Invoice LIKE 'C%'"
+then = "return"
+[[event_type]]
+then = "purchase"
+[properties]
+country = "Country"
+"""
+
+
+def test_a_mapping_reads_with_its_defaults(write: Write) -> None:
+    mapping = read_mapping(write("mapping.toml", GOOD))
+    assert (mapping.source.timezone, mapping.source.max_rejected_share) == ("UTC", 0.05)
+    assert list(mapping.expressions()) == [
+        "columns.user_id", "columns.event_time", "event_type[1].when", "properties.country",
+    ]  # fmt: skip
+
+
+def test_the_hash_follows_the_meaning_and_not_the_layout(write: Write) -> None:
+    one = read_mapping(write("a.toml", GOOD)).hash
+    assert read_mapping(write("b.toml", "# a comment\n" + GOOD)).hash == one
+    assert read_mapping(write("c.toml", GOOD.replace("'C%'", "'D%'"))).hash != one
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "parts"),
+    [
+        ('name = "shop"', 'nome = "shop"', ["source.nome", "Did you mean 'name'?"]),
+        ('name = "shop"', 'name = "shop"\ntimezone = "Mars/Base"', ["Mars/Base", "Europe/London"]),
+        ('event_time = "InvoiceDate"', "", ["columns.event_time is missing"]),
+        ('event_time = "InvoiceDate"', 'event_time = "d"\nquantty = "q"', ["columns.quantty", "'quantity'"]),
+        ("[properties]", '[columns.x]\n[properties]', ["columns.x"]),
+        ('then = "purchase"', 'then = "purchase"\n[[event_type]]\nthen = "view"', ["rule 2", "never hold"]),
+        ('event_time = "InvoiceDate"', 'event_time = "d"\nevent_type = "t"', ["event type once"]),
+        ('event_time = "InvoiceDate"', 'event_time = "d"\nproperties = "t"', ["properties once"]),
+        ("Invoice LIKE 'C%'", "read_text('x')", ["event_type[1].when", "READ_TEXT", "not allowed"]),
+        ('country = "Country"', 'country = "getenv(\'HOME\')"', ["properties.country", "not allowed"]),
+        ("[source]", "[source", ["not valid TOML"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_mapping_is_named(write: Write, change: str, to: str, parts: list[str]) -> None:
+    assert change in GOOD
+    with pytest.raises(InputError) as raised:
+        read_mapping(write("mapping.toml", GOOD.replace(change, to)))
+    for part in parts:
+        assert part in str(raised.value)
+
+
+def test_a_missing_mapping_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="datasets holds two examples"):
+        read_mapping(tmp_path / "mapping.toml")
