@@ -1,0 +1,50 @@
+-- Visits: the source's own where it names them, else a customer's events with pauses of at most 30 minutes.
+WITH stepped AS (
+    SELECT
+        user_id,
+        known_date,
+        session_id,
+        event_type,
+        event_time,
+        event_date,
+        event_id,
+        CASE
+            WHEN event_time - LAG(event_time) OVER (PARTITION BY user_id, known_date, session_id ORDER BY event_time, event_id)
+                <= INTERVAL 30 MINUTE OR session_id IS NOT NULL THEN 0
+            ELSE 1
+        END AS starts_visit
+    FROM stg_events
+    WHERE event_type IN ('view', 'search', 'add_to_cart', 'remove_from_cart', 'purchase', 'login')
+),
+
+visits AS (
+    SELECT
+        user_id,
+        known_date,
+        event_type,
+        event_time,
+        event_date,
+        COALESCE(
+            session_id,
+            CONCAT('derived-visit-', CAST(SUM(starts_visit) OVER (
+                PARTITION BY user_id, known_date, session_id ORDER BY event_time, event_id
+                ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+            ) AS VARCHAR))
+        ) AS session_id
+    FROM stepped
+)
+
+SELECT
+    session_id,
+    user_id,
+    known_date,
+    MIN(event_time) AS started_at,
+    MAX(event_time) AS ended_at,
+    MIN(event_date) AS session_date,
+    COUNT(*) AS events,
+    COUNT(*) FILTER (WHERE event_type = 'view') AS views,
+    COUNT(*) FILTER (WHERE event_type = 'search') AS searches,
+    COUNT(*) FILTER (WHERE event_type = 'add_to_cart') AS carts,
+    COUNT(*) FILTER (WHERE event_type = 'purchase') AS purchases
+FROM visits
+GROUP BY session_id, user_id, known_date
