@@ -1,0 +1,34 @@
+"""Which code, settings and files each partition of an incremental table was built from."""
+
+from collections.abc import Mapping
+
+import duckdb
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS build_versions (
+    table_name VARCHAR, partition_key VARCHAR, version VARCHAR, PRIMARY KEY (table_name, partition_key)
+)
+"""
+
+
+def built_versions(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """Partition key → version of what is published of `table`."""
+    connection.execute(_CREATE)
+    rows = connection.execute(
+        "SELECT partition_key, version FROM build_versions WHERE table_name = $table", {"table": table}
+    )
+    return dict(rows.fetchall())
+
+
+def record_versions(connection: duckdb.DuckDBPyConnection, table: str, versions: Mapping[str, str]) -> None:
+    """Note the versions of partitions that have just been published."""
+    connection.execute(_CREATE)
+    connection.execute(
+        "INSERT OR REPLACE INTO build_versions SELECT $table, unnest($keys), unnest($versions)",
+        {"table": table, "keys": list(versions.keys()), "versions": list(versions.values())},
+    )
+
+
+def outdated(wanted: Mapping[str, str], built: Mapping[str, str]) -> list[str]:
+    """Keys of `wanted` that are not built, or were built from something else; in order."""
+    return sorted(key for key, version in wanted.items() if built.get(key) != version)
