@@ -1,0 +1,128 @@
+"""A candidate: trained on every closed label, evaluated out of time, kept under the hash of what it was made from."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from math import nan
+from typing import Any
+
+import polars as pl
+
+from churn_platform.core import (
+    bgnbd,
+    bgnbd_scorer,
+    churn_model,
+    contributions,
+    evaluation,
+    feature_matrix,
+    gradient_boosting,
+    logistic_baseline,
+    matched_loss,
+    metrics,
+    psi,
+    purging,
+    recency_rule,
+)
+from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.evaluation import CHAMPION, Protocol, evaluate_fold
+from churn_platform.registry.store import ModelStore
+
+LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
+RECIPE = (
+    bgnbd, bgnbd_scorer, churn_model, contributions, evaluation, feature_matrix, gradient_boosting, logistic_baseline,
+    matched_loss,
+    metrics, psi, purging, recency_rule,
+)  # fmt: skip
+
+
+def candidate_version(
+    frame: pl.DataFrame, features: Sequence[str], folds: Sequence[date], definition_version: str
+) -> str:
+    """Hash of what decides the model and its tests: rows, features, folds, definition, recipe."""
+    digest = hashlib.sha256()
+    for column in frame.iter_columns():
+        values = (
+            column.cast(pl.Float64).fill_null(nan)
+            if column.dtype.is_numeric()
+            else column.cast(pl.String).fill_null("")
+        )
+        content = values.to_numpy().tobytes() if column.dtype.is_numeric() else "\x1f".join(values).encode()
+        digest.update(column.name.encode() + content)
+    sources = [inspect.getsource(module) for module in RECIPE]
+    digest.update(
+        json.dumps([[fold.isoformat() for fold in folds], list(features), definition_version, sources]).encode()
+    )
+    return digest.hexdigest()[:12]
+
+
+def train_candidate(
+    frame: pl.DataFrame,
+    features: Sequence[str],
+    *,
+    window_days: int,
+    name: str,
+    definition_version: str,
+    store: ModelStore,
+) -> dict[str, Any]:
+    """Train on all rows and save under `name`.
+
+    Args:
+        frame: grain (snapshot_date, user_id), ordered, with `churned` and the features as of the snapshot.
+        window_days: lead plus horizon.
+
+    Returns:
+        The manifest's description of the training.
+
+    Raises:
+        NotEnoughData: one class only, or no feature varies.
+    """
+    model = ChurnModel.train(
+        frame.select(features), frame["churned"].to_numpy(), frame["snapshot_date"], window_days=window_days
+    )
+    training = model.report.to_dict()
+    manifest = {
+        "definition_version": definition_version,
+        "features": list(model.features),
+        "training": training,
+        "libraries": _installed(),
+    }
+    store.save(name, model.save(), manifest)
+    return training
+
+
+def evaluate_candidate(
+    frame: pl.DataFrame, features: Sequence[str], folds: Sequence[date], *, protocol: Protocol, name: str
+) -> pl.DataFrame:
+    """Evaluate the recipe at every fold, each time trained only on labels closed by then.
+
+    Returns:
+        Rows of the table model_evaluation: (model_version, fold, population, model, metric) with value, lower, upper.
+
+    Raises:
+        NotEnoughData: a fold has nothing to learn from.
+    """
+    tables = []
+    for fold in folds:
+        found = evaluate_fold(frame, fold, features, protocol)
+        facts = {
+            "users": float(found.users),
+            "churn_rate": found.churn_rate,
+            "training_rows": float(found.training_rows),
+            "capacity": float(protocol.capacity),
+        }
+        rows = [(fold, protocol.population, CHAMPION, metric, value, None, None) for metric, value in facts.items()]
+        tables += [found.rows, pl.DataFrame(rows, schema=found.rows.schema, orient="row")]
+    return pl.concat(tables).select(pl.lit(name).alias("model_version"), pl.all())
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found

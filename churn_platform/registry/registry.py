@@ -1,0 +1,106 @@
+"""The history of the models: which was trained, accepted, made champion, rolled back, by whom and why."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from churn_platform.errors import UsageError, suggest
+from churn_platform.lake.journal import Journal
+
+Event = Literal["candidate", "accepted", "champion", "rolled_back"]
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "event_id": pl.Int64,
+    "model_version": pl.String,
+    "event": pl.String,
+    "actor": pl.String,
+    "occurred_at": pl.Datetime("us"),
+    "reason": pl.String,
+}
+
+
+class ModelRegistry:
+    """`models/registry.jsonl`, append-only: one line changes the champion, so a kill leaves the old or the new one."""
+
+    def __init__(self, path: Path) -> None:
+        self._journal = Journal(path)
+
+    def record(self, version: str, event: Event, *, actor: str, at: datetime, reason: str) -> None:
+        """Append one event; `at` carries its offset."""
+        self._journal.append(
+            {"model_version": version, "event": event, "actor": actor, "occurred_at": at.isoformat(), "reason": reason}
+        )
+
+    def events(self) -> pl.DataFrame:
+        """Grain event_id (1-based, in order of writing), with the columns of the table model_registry; times in UTC."""
+        rows = [
+            {**record, "event_id": number, "occurred_at": _in_utc(record["occurred_at"])}
+            for number, record in enumerate(self._journal.records(), start=1)
+        ]
+        return pl.DataFrame(rows, schema=SCHEMA)
+
+    def champion(self) -> str | None:
+        """The version that scores; None before the first promotion or after the last rollback."""
+        line = self._champions()
+        return line[-1] if line else None
+
+    def candidate(self) -> str | None:
+        """The version that was trained last."""
+        versions = self._versions("candidate")
+        return versions[-1] if versions else None
+
+    def has(self, version: str, event: Event) -> bool:
+        return version in self._versions(event)
+
+    def decided(self, version: str) -> bool:
+        """Whether `version` was made champion since it last became a candidate, be it rolled back or not."""
+        events = [record["event"] for record in self._journal.records() if record["model_version"] == version]
+        return "champion" in events[len(events) - events[::-1].index("candidate") :] if "candidate" in events else False
+
+    def promote(self, version: str, *, actor: str, at: datetime, reason: str) -> None:
+        """Accept a candidate, unless it already is, and make it champion.
+
+        Raises:
+            UsageError: no candidate has that version, or it is champion already.
+        """
+        candidates = self._versions("candidate")
+        if version not in candidates:
+            raise UsageError(f"There is no candidate '{version}'.{suggest(version, candidates)}")
+        if version == self.champion():
+            raise UsageError(f"'{version}' is the champion already.")
+        if not self.has(version, "accepted"):
+            self.record(version, "accepted", actor=actor, at=at, reason=reason)
+        self.record(version, "champion", actor=actor, at=at, reason=reason)
+
+    def roll_back(self, version: str, *, actor: str, at: datetime, reason: str) -> str | None:
+        """Take the champion `version` back; the one before it is champion again and is returned.
+
+        Raises:
+            UsageError: `version` is not the champion.
+        """
+        champion = self.champion()
+        if version != champion:
+            raise UsageError(
+                f"'{version}' is not the champion, {champion or 'there is none'}. Only the champion can be rolled back."
+            )
+        self.record(version, "rolled_back", actor=actor, at=at, reason=reason)
+        return self.champion()
+
+    def _champions(self) -> list[str]:
+        """Champions of which none was rolled back, oldest first."""
+        line: list[str] = []
+        for record in self._journal.records():
+            if record["event"] == "champion":
+                line.append(record["model_version"])
+            elif record["event"] == "rolled_back" and line and line[-1] == record["model_version"]:
+                line.pop()
+        return line
+
+    def _versions(self, event: Event) -> list[str]:
+        return [record["model_version"] for record in self._journal.records() if record["event"] == event]
+
+
+def _in_utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,80 @@
+"""Models on disk: `models/<version>/`, written whole or not at all, verified by hash when read."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from churn_platform.errors import InputError, UsageError, suggest
+from churn_platform.lake.journal import sync_to_disk
+
+MANIFEST = "manifest.json"
+
+
+class ModelStore:
+    """The folder `models/` of a home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def versions(self) -> list[str]:
+        """All complete models, by name."""
+        return sorted(
+            path.parent.name for path in self.folder.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")
+        )
+
+    def exists(self, version: str) -> bool:
+        return (self.folder / version / MANIFEST).is_file()
+
+    def save(self, version: str, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Path:
+        """Write a model beside its place and rename it into it; the manifest gains the sha256 of every file."""
+        target, draft = self.folder / version, self.folder / f".{version}.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        for name, content in files.items():
+            _write_durably(draft / name, content)
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        text = json.dumps({**manifest, "model_version": version, "files": hashes}, indent=2, sort_keys=True)
+        _write_durably(draft / MANIFEST, text.encode())
+        draft.rename(target)
+        sync_to_disk(self.folder)
+        return target
+
+    def manifest(self, version: str) -> dict[str, Any]:
+        """Raises UsageError if there is no such model."""
+        if not self.exists(version):
+            raise UsageError(f"There is no model '{version}' in {self.folder}.{suggest(version, self.versions())}")
+        content: dict[str, Any] = json.loads((self.folder / version / MANIFEST).read_text(encoding="utf-8"))
+        return content
+
+    def load(self, version: str) -> dict[str, bytes]:
+        """The files of a model, as they were saved.
+
+        Raises:
+            UsageError: there is no such model.
+            InputError: a file is missing or has changed since.
+        """
+        files = {}
+        for name, expected in self.manifest(version)["files"].items():
+            path = self.folder / version / name
+            if not path.is_file():
+                raise InputError(
+                    f"{path} is missing. Restore {path.parent} from a backup, or roll back to another model."
+                )
+            files[name] = path.read_bytes()
+            if hashlib.sha256(files[name]).hexdigest() != expected:
+                raise InputError(
+                    f"{path} has changed since the model was saved (its sha256 is not {expected[:12]}…). "
+                    f"Restore {path.parent} from a backup, or roll back to another model."
+                )
+        return files
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

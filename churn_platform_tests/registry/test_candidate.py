@@ -1,0 +1,116 @@
+"""A candidate's name is the hash of what it was made from; what is kept scores as what was trained."""
+
+import inspect
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.evaluation import CHAMPION, Protocol
+from churn_platform.errors import NotEnoughData
+from churn_platform.registry import candidate
+from churn_platform.registry.candidate import candidate_version, evaluate_candidate, train_candidate
+from churn_platform.registry.store import ModelStore
+from churn_platform_tests.core.shop_frame import FEATURES, WINDOW_DAYS, shop_frame
+
+FRAME = shop_frame(users=60, snapshots=6)
+FOLDS = [date(2024, 5, 30)]
+
+
+def version(
+    frame: pl.DataFrame = FRAME, folds: list[date] = FOLDS, definition: str = "d1", features: list[str] = FEATURES
+) -> str:
+    return candidate_version(frame, features, folds, definition)
+
+
+def test_the_same_inputs_give_the_same_name() -> None:
+    assert version() == version(FRAME.clone(), [*FOLDS])
+    assert len(version()) == 12
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"folds": [date(2024, 5, 31)]},
+        {"folds": []},
+        {"definition": "d2"},
+        {"features": FEATURES[:-1]},
+        {"frame": FRAME.head(-1)},
+        {"frame": FRAME.reverse()},
+        {"frame": FRAME.rename({"views_30d": "views_60d"})},
+        {"frame": FRAME.with_columns(churned=1 - pl.col("churned"))},
+        {"frame": FRAME.with_columns(user_id=pl.lit("u") + pl.col("user_id"))},
+        {"frame": FRAME.with_columns(views_30d=pl.when(pl.int_range(pl.len()) == 7).then(None).otherwise("views_30d"))},
+    ],
+    ids=["fold", "no fold", "definition", "features", "row", "order", "column", "label", "user", "null"],
+)
+def test_another_input_gives_another_name(changed: dict[str, object]) -> None:
+    assert version(**changed) != version()  # type: ignore[arg-type]
+
+
+def test_another_recipe_gives_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = version()
+    monkeypatch.setattr(candidate, "RECIPE", candidate.RECIPE[:-1])
+    assert version() != before
+
+
+def test_the_recipe_holds_every_module_that_the_model_is_made_with() -> None:
+    recipe = {module.__name__ for module in candidate.RECIPE}
+    for module in candidate.RECIPE:
+        used = set(re.findall(r"^from (churn_platform\.core\.\w+) import", inspect.getsource(module), re.MULTILINE))
+        assert used <= recipe, f"{module.__name__} uses {used - recipe}"
+
+
+def test_the_number_type_of_a_column_does_not_matter() -> None:
+    assert version(FRAME.with_columns(pl.col("orders_90d").cast(pl.Int32))) == version()
+
+
+def test_what_is_kept_scores_as_what_was_trained(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    training = train_candidate(
+        FRAME, FEATURES, window_days=WINDOW_DAYS, name="v1", definition_version="d1", store=store
+    )
+    manifest = store.manifest("v1")
+    assert manifest["training"] == json.loads(json.dumps(training))
+    assert manifest["definition_version"] == "d1"
+    assert set(manifest["features"]) <= set(FEATURES)
+    assert "polars" in manifest["libraries"]
+    trained = ChurnModel.train(
+        FRAME.select(FEATURES), FRAME["churned"].to_numpy(), FRAME["snapshot_date"], window_days=WINDOW_DAYS
+    )
+    assert (ChurnModel.load(store.load("v1")).predict(FRAME) == trained.predict(FRAME)).all()
+
+
+def test_nothing_is_kept_of_a_training_that_is_refused(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    with pytest.raises(NotEnoughData):
+        train_candidate(
+            FRAME.with_columns(churned=pl.lit(1, pl.Int8)),
+            FEATURES,
+            window_days=WINDOW_DAYS,
+            name="v1",
+            definition_version="d1",
+            store=store,
+        )
+    assert store.versions() == []
+
+
+def test_an_evaluation_names_the_model_and_counts_the_fold() -> None:
+    fold = date(2024, 5, 30)
+    protocol = Protocol(window_days=WINDOW_DAYS, capacity=10, resamples=50)
+    rows = evaluate_candidate(FRAME, FEATURES, [fold], protocol=protocol, name="v1")
+    assert set(rows["model_version"]) == {"v1"}
+    assert set(rows["fold"]) == {fold}
+    own = dict(rows.filter(pl.col("model") == CHAMPION).select("metric", "value").rows())
+    at_fold = FRAME.filter(pl.col("snapshot_date") == fold)
+    assert own["users"] == at_fold.height
+    assert own["churn_rate"] == pytest.approx(at_fold.select(pl.col("churned").mean()).item())
+    closed = FRAME.filter(pl.col("snapshot_date") + pl.duration(days=WINDOW_DAYS) <= fold)
+    assert own["training_rows"] == closed.height
+    assert 0 <= own["auc"] <= 1
+    assert rows.select("fold", "population", "model", "metric").is_unique().all()
+    assert rows.filter(pl.col("metric") == "auc")["model"].n_unique() > 1
