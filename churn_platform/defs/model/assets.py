@@ -1,0 +1,134 @@
+"""Candidate, evaluation, champion."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from churn_platform.core import acceptance
+from churn_platform.core.acceptance import TARGETS
+from churn_platform.core.evaluation import Protocol
+from churn_platform.core.snapshots import require_folds
+from churn_platform.errors import NotEnoughData
+from churn_platform.orchestration.gated_assets import frame_asset, source_version
+from churn_platform.orchestration.promotion import judge_candidate
+from churn_platform.orchestration.shop import Shop
+from churn_platform.registry import candidate
+from churn_platform.registry.candidate import candidate_version, evaluate_candidate, train_candidate
+from churn_platform.sql.library import default_library
+from churn_platform.warehouse.connection import table_exists
+
+GROUP = "4_model"
+PLATFORM = "platform"
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    evaluation = frame_asset(
+        "model_evaluation",
+        group=GROUP,
+        deps=["churn_model"],
+        kinds={"xgboost", "scikitlearn", "polars"},
+        compute=_evaluations,
+        code=[candidate, *candidate.RECIPE],
+    )
+    return dg.Definitions(assets=[churn_model, evaluation, champion_model])
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=["team:data-science"],
+    kinds={"xgboost", "python"},
+    deps=["training_set", "user_features"],
+    code_version=source_version("", candidate, *candidate.RECIPE),
+)
+def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult[None]:
+    """The candidate: trained on every snapshot whose label is closed; kept in models/<version>/."""
+    try:
+        require_folds(shop.plan, shop.history, shop.windows)
+        with shop.warehouse() as connection:
+            frame = shop.training_frame(connection)
+        name = candidate_version(frame, shop.features, shop.plan.folds, shop.definition.version)
+        if not shop.models.exists(name):
+            train_candidate(
+                frame,
+                shop.features,
+                window_days=shop.windows.lead + shop.windows.horizon,
+                name=name,
+                definition_version=shop.definition.version,
+                store=shop.models,
+            )
+    except NotEnoughData as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    if shop.registry.candidate() != name:
+        reason = f"trained on {frame.height} rows of {frame['snapshot_date'].n_unique()} snapshots"
+        shop.registry.record(name, "candidate", actor=PLATFORM, at=shop.now(), reason=reason)
+    training = shop.models.manifest(name)["training"]
+    context.log.info(f"Candidate {name}: {training['rows']} rows of {training['snapshots']} snapshots.")
+    return dg.MaterializeResult(
+        metadata={"model_version": name, **{key: str(value) for key, value in training.items()}}
+    )
+
+
+def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
+    frame = shop.training_frame(connection)
+    folds = shop.plan.folds
+    name = candidate_version(frame, shop.features, folds, shop.definition.version)
+    columns = default_library().contract("model_evaluation").column_names
+    protocol = Protocol(window_days=shop.windows.lead + shop.windows.horizon, capacity=shop.capacity)
+    if not table_exists(connection, "model_evaluation"):
+        return evaluate_candidate(frame, shop.features, folds, protocol=protocol, name=name)
+    known = connection.table("model_evaluation").pl().select(columns)
+    tested_for = known.filter(model_version=name, metric="capacity")["value"].unique().to_list()
+    if tested_for == [float(shop.capacity)]:
+        return known
+    new = evaluate_candidate(frame, shop.features, folds, protocol=protocol, name=name)
+    return pl.concat([known.filter(pl.col("model_version") != name), new.select(columns)])
+
+
+@dg.asset(
+    group_name=GROUP,
+    owners=["team:product"],
+    kinds={"python"},
+    deps=["model_evaluation"],
+    check_specs=[
+        *(dg.AssetCheckSpec(name, asset="champion_model", description=text) for name, text in TARGETS.items()),
+        dg.AssetCheckSpec("signed_off", asset="champion_model", description="The candidate was made champion."),
+    ],
+    code_version=source_version("", acceptance),
+)
+def champion_model(
+    context: dg.AssetExecutionContext, shop: Shop
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+    """The model that scores. A candidate that meets the targets becomes champion, at once or when signed off.
+
+    A candidate that does not is refused: the check is red, the champion before it goes on scoring.
+    """
+    name = shop.registry.candidate()
+    if name is None:
+        raise dg.Failure(description="There is no candidate yet. Materialise churn_model first.", allow_retries=False)
+    verdicts = judge_candidate(shop, name)
+    for verdict in verdicts:
+        yield dg.AssetCheckResult(
+            check_name=verdict.name,
+            passed=verdict.met,
+            metadata={"observed": verdict.observed, "required": verdict.required, "model_version": name},
+        )
+    met = all(verdict.met for verdict in verdicts)
+    signed = name == shop.registry.champion() or shop.registry.decided(name)
+    if met and shop.definition.auto_accept and not signed:
+        shop.registry.promote(name, actor=PLATFORM, at=shop.now(), reason="meets every target; auto_accept = true")
+        signed = True
+    how = (
+        ""
+        if signed
+        else f"Sign it off with: churn promote {name} --by NAME --note TEXT"
+        if met
+        else "It misses a target."
+    )
+    yield dg.AssetCheckResult(
+        check_name="signed_off", passed=signed, description=how or None, metadata={"model_version": name}
+    )
+    yield dg.MaterializeResult(metadata={"champion": shop.registry.champion() or "none", "candidate": name})

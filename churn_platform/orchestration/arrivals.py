@@ -1,0 +1,42 @@
+"""Which arrival days the files in landing/ will fill; a run must name its partitions before it starts."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from churn_platform.lake.ingest import look
+from churn_platform.lake.landing import LandingFile, waiting
+from churn_platform.lake.ledger import Ledger
+from churn_platform.lake.mapping import read_mapping
+from churn_platform.lake.source_file import fingerprint_of
+from churn_platform.settings import Home
+
+# A file in landing/ counts as complete once nobody has written or renamed it for so long.
+SETTLE_SECONDS = 5.0
+
+
+def complete(home: Home) -> list[LandingFile]:
+    """Files to ingest now: those that have settled, and those that a launcher has looked at as they are."""
+    ledger, settled = Ledger(home), {file.path for file in waiting(home, SETTLE_SECONDS)}
+    return [
+        file for file in waiting(home) if file.path in settled or ledger.expected(fingerprint_of(file.path)) is not None
+    ]
+
+
+def expect(home: Home, files: Sequence[LandingFile], now: datetime) -> tuple[date, date]:
+    """Look at each file once, note in the ledger when it arrived and which days it holds, and return the range of all.
+
+    Raises:
+        InputError: a file cannot be read as the mapping declares; its arrival is noted, no days are.
+    """
+    ledger, mapping, timezone = Ledger(home), read_mapping(home.mapping_file), home.definition().timezone
+    days: list[date] = []
+    for file in files:
+        fingerprint = fingerprint_of(file.path)
+        known = ledger.expected(fingerprint)
+        if known is None:
+            arrival = ledger.arrival(fingerprint, file.path.name, file.mode, now)
+            found = look(file.path, file.mode, mapping, home, timezone, arrival.arrived_at)
+            known = (found.first, found.last)
+            ledger.expect(fingerprint, *known)
+        days += known
+    return min(days), max(days)

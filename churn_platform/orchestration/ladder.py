@@ -1,0 +1,121 @@
+"""What scores today: the champion, else BG/NBD, else the recency rule."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from churn_platform.core.bgnbd_scorer import BetaGeometricScorer
+from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.reasons import ReasonTemplate, rhythm_reasons, top_reasons
+from churn_platform.core.recency_rule import RecencyRule
+from churn_platform.core.scoring import rule_reasons
+from churn_platform.errors import NotEnoughData
+from churn_platform.orchestration.shop import Shop
+from churn_platform.sql.library import default_library
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """One rung of the ladder.
+
+    Attributes:
+        rung: 'model', 'bgnbd' or 'rule'.
+        version: of the model, or a hash of the parameters of a lower rung.
+        predict: features of users → churn probability per user.
+        explain: features of users → their reasons, in the columns reason_N_code, _text and _contribution.
+        why: why no higher rung scores; empty for the model.
+    """
+
+    rung: str
+    version: str
+    predict: Callable[[pl.DataFrame], Floats]
+    explain: Callable[[pl.DataFrame], pl.DataFrame]
+    why: str = ""
+
+
+def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
+    """The highest rung that may score under the current product definition.
+
+    Raises:
+        InputError: the champion's files are damaged.
+        NotEnoughData: there is no champion, and no closed label to fit a lower rung on.
+    """
+    champion = shop.registry.champion()
+    if champion is None:
+        return _without_model(shop, connection, "no model has been promoted")
+    learnt = shop.models.manifest(champion)["definition_version"]
+    if learnt != shop.definition.version:
+        why = f"champion {champion} was trained for the product definition {learnt}, not {shop.definition.version}"
+        return _without_model(shop, connection, why)
+    model = ChurnModel.load(shop.models.load(champion))
+    return Scorer(
+        "model", champion, model.predict, lambda users: top_reasons(model.contributions(users), users, _templates())
+    )
+
+
+def _without_model(shop: Shop, connection: duckdb.DuckDBPyConnection, why: str) -> Scorer:
+    labelled = connection.sql(
+        "SELECT user_features.*, churned FROM churn_labels JOIN user_features USING (snapshot_date, user_id)"
+        " WHERE is_eligible AND definition_version = $version AND list_contains($snapshots, snapshot_date)"
+        " ORDER BY snapshot_date, user_id",
+        params={"version": shop.definition.version, "snapshots": list(shop.plan.labelled)},
+    ).pl()
+    if labelled.is_empty():
+        churn = shop.definition.churn
+        raise NotEnoughData(
+            f"Nothing can be scored: {why}, and no label window has closed yet. "
+            f"At least lookback {churn.lookback_days} + lead {churn.lead_days} + horizon {churn.horizon_days} "
+            f"days of history are needed; {shop.history.first_day} to {shop.history.watermark} are there. "
+            "Load more history, or shorten these in churn.toml."
+        )
+    if labelled["churned"].n_unique() == 1:
+        return _recency_rule(labelled, f"{why}, and every customer so far had the same outcome")
+    try:
+        return _bgnbd(labelled, shop.windows.lead + shop.windows.horizon, why)
+    except NotEnoughData as error:
+        return _recency_rule(labelled, f"{why}, and BG/NBD cannot be fitted ({error})")
+
+
+def _bgnbd(labelled: pl.DataFrame, window_days: int, why: str) -> Scorer:
+    scorer = BetaGeometricScorer.fit(
+        labelled, labelled["churned"].to_numpy(), labelled["snapshot_date"], window_days=window_days
+    )
+    version = _hashed("bgnbd", scorer.to_dict())
+    return Scorer("bgnbd", version, scorer.predict, lambda users: rhythm_reasons(scorer.contributions(users)), why)
+
+
+def _recency_rule(labelled: pl.DataFrame, why: str) -> Scorer:
+    rule = RecencyRule.fit(labelled["recency_days"].to_numpy(), labelled["churned"].to_numpy())
+
+    def recency(users: pl.DataFrame) -> Floats:
+        return users["recency_days"].to_numpy().astype(np.float64)
+
+    return Scorer(
+        "rule",
+        _hashed("rule", rule.to_dict()),
+        lambda users: rule.predict(recency(users)),
+        lambda users: rule_reasons(rule, recency(users)),
+        why,
+    )
+
+
+def _hashed(rung: str, parameters: dict[str, Any]) -> str:
+    return f"{rung}-{hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def _templates() -> dict[str, ReasonTemplate]:
+    columns = default_library().contract("user_features").columns
+    return {
+        column.name: ReasonTemplate(column.family, column.reason)
+        for column in columns
+        if column.family and column.reason
+    }

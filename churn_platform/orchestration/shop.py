@@ -1,0 +1,155 @@
+"""The home of the shop as a Dagster resource; while a run has it, no other process writes to that home."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import polars as pl
+from pydantic import Field, PrivateAttr
+
+from churn_platform.core.snapshots import History, SnapshotPlan, Windows, plan_snapshots
+from churn_platform.errors import NotEnoughData
+from churn_platform.lake.ledger import Ledger
+from churn_platform.registry.registry import ModelRegistry
+from churn_platform.registry.store import ModelStore
+from churn_platform.settings import Home, ProductDefinition, environment
+from churn_platform.sql.library import default_library
+from churn_platform.sql.parameters import Value
+from churn_platform.warehouse.connection import open_database
+from churn_platform.warehouse.lock import WriterLock
+
+WAIT_FOR_WRITER_SECONDS = 3600.0
+
+
+class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Files, product definition and warehouse of one CHURN_HOME."""
+
+    home_folder: str = Field(description="CHURN_HOME")
+    _lock: WriterLock | None = PrivateAttr(default=None)
+    _definition: ProductDefinition | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Wait for the home's writer lock and hold it for the whole run."""
+        self._lock = WriterLock(self.home.create().lock_file)
+        self._lock.acquire(context.run.run_id if context.run else "no run", wait_seconds=WAIT_FOR_WRITER_SECONDS)
+        self._definition = self.home.definition()
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Give the lock back; the kernel does so if the process dies first."""
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def home(self) -> Home:
+        return Home(Path(self.home_folder))
+
+    @property
+    def definition(self) -> ProductDefinition:
+        """As it was when the run started: a change of churn.toml in the middle of a run waits for the next one."""
+        return self._definition or self.home.definition()
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.home)
+
+    def now(self) -> datetime:
+        """The time of the run, in UTC."""
+        return environment().current_time()
+
+    @contextmanager
+    def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The private warehouse file, open for writing."""
+        with open_database(self.home.warehouse_file) as connection:
+            connection.execute("SET temp_directory = $folder", {"folder": str(self.home.root / ".spill")})
+            yield connection
+
+    @property
+    def windows(self) -> Windows:
+        churn = self.definition.churn
+        return Windows(
+            churn.lookback_days,
+            churn.lead_days,
+            churn.horizon_days,
+            churn.label_grace_days,
+            churn.training_cadence_days,
+        )
+
+    @property
+    def history(self) -> History:
+        """How far the lake reaches.
+
+        Raises:
+            NotEnoughData: nothing has landed yet.
+        """
+        days, watermark = self.ledger.days(), self.ledger.watermark()
+        if not days or watermark is None:
+            raise NotEnoughData(
+                f"Nothing has landed in {self.home.lake} yet. Drop files into {self.home.landing} or use 'churn run'."
+            )
+        return History(first_day=days[0], watermark=watermark, history_watermark=self.ledger.history_watermark())
+
+    @property
+    def plan(self) -> SnapshotPlan:
+        return plan_snapshots(self.history, self.windows)
+
+    def values(self) -> dict[str, Value]:
+        """Values of the SQL parameters that do not depend on the partition."""
+        definition, plan = self.definition, self.plan
+        return {
+            "newest_snapshot": plan.newest,
+            "training_snapshots": list(plan.labelled),
+            "timezone": definition.timezone,
+            "activity_types": list(definition.churn.activity),
+            "lookback_days": definition.churn.lookback_days,
+            "lead_days": definition.churn.lead_days,
+            "horizon_days": definition.churn.horizon_days,
+            "definition_version": definition.version,
+            "default_order_value": definition.campaign.default_order_value,
+        }
+
+    @property
+    def models(self) -> ModelStore:
+        return ModelStore(self.home.models)
+
+    @property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(self.home.registry_file)
+
+    @property
+    def features(self) -> list[str]:
+        """The columns of user_features that a model may use: those that its contract puts into a family."""
+        return [column.name for column in default_library().contract("user_features").columns if column.family]
+
+    @property
+    def capacity(self) -> int:
+        """How many customers the budget of one campaign reaches."""
+        campaign = self.definition.campaign
+        return int(campaign.budget // campaign.contact_cost)
+
+    def training_frame(self, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+        """The training set with its features, ordered by (snapshot_date, user_id)."""
+        return connection.sql(
+            "SELECT user_features.*, churned FROM training_set JOIN user_features USING (snapshot_date, user_id)"
+            " ORDER BY snapshot_date, user_id"
+        ).pl()
+
+    def snapshot_version(self, code_version: str, through: date) -> str:
+        """Hash of code, product definition and the files with events that were known by the end of a day."""
+        return self._version(code_version, self.ledger.fingerprints_through(through))
+
+    def day_versions(self, code_version: str) -> dict[str, str]:
+        """Arrival day → hash of code, product definition and the files that the lake holds of it."""
+        files: dict[date, list[str]] = {}
+        for fingerprint, landed in self.ledger.landed().items():
+            for day in landed.days:
+                files.setdefault(day, []).append(fingerprint)
+        return {day.isoformat(): self._version(code_version, sorted(found)) for day, found in files.items()}
+
+    def _version(self, code_version: str, fingerprints: list[str]) -> str:
+        parts = [code_version, self.definition.version, *fingerprints]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

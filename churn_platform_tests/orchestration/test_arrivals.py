@@ -1,0 +1,75 @@
+"""The range of arrival days, found before a run and noted once."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from churn_platform.errors import InputError
+from churn_platform.lake.landing import LandingFile
+from churn_platform.lake.ledger import Ledger, Mode
+from churn_platform.lake.source_file import fingerprint_of
+from churn_platform.orchestration.arrivals import expect
+from churn_platform.settings import Home
+from churn_platform_tests.orchestration.landed_files import MAPPING, ROWS
+
+NOW = datetime(2024, 6, 1, 4, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _mapping(home: Home) -> None:
+    home.mapping_file.write_text(MAPPING, encoding="utf-8")
+
+
+def drop(home: Home, name: str, content: str = ROWS, mode: Mode = "history") -> LandingFile:
+    folder = home.history_landing if mode == "history" else home.landing
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return LandingFile(path, mode)
+
+
+def test_a_history_file_fills_the_days_of_its_events(home: Home) -> None:
+    assert expect(home, [drop(home, "a.csv")], NOW) == (date(2024, 5, 2), date(2024, 5, 20))
+
+
+def test_a_live_file_fills_the_day_of_its_arrival_in_the_shops_zone(home: Home) -> None:
+    home.definition_file.write_text('timezone = "America/New_York"\n', encoding="utf-8")
+    assert expect(home, [drop(home, "a.csv", mode="live")], datetime(2024, 6, 1, 3, 0, tzinfo=UTC)) == (
+        date(2024, 5, 31),
+        date(2024, 5, 31),
+    )
+
+
+def test_several_files_give_the_range_of_all(home: Home) -> None:
+    files = [drop(home, "a.csv"), drop(home, "b.csv", "user,time,type\nu1,2024-01-01 00:00:00,view\n")]
+    assert expect(home, files, NOW) == (date(2024, 1, 1), date(2024, 5, 20))
+
+
+def test_a_second_look_changes_neither_the_answer_nor_the_ledger(home: Home) -> None:
+    file = drop(home, "a.csv", mode="live")
+    first = expect(home, [file], NOW)
+    ledger = home.ledger_file.read_bytes()
+    later = datetime(2024, 6, 3, tzinfo=UTC)
+    assert expect(home, [file], later) == first == (NOW.date(), NOW.date())
+    assert home.ledger_file.read_bytes() == ledger
+
+
+def test_the_first_arrival_day_is_known_before_anything_has_landed(home: Home) -> None:
+    expect(home, [drop(home, "a.csv")], NOW)
+    assert Ledger(home).first_expected_day() == date(2024, 5, 2)
+    assert Ledger(home).days() == []
+
+
+def test_an_unreadable_file_is_refused_and_no_days_are_noted(home: Home) -> None:
+    file = drop(home, "a.csv", "who,time,type\nu1,2024-05-02 10:00:00,purchase\n")
+    with pytest.raises(InputError, match=r"user"):
+        expect(home, [file], NOW)
+    assert Ledger(home).expected(fingerprint_of(file.path)) is None
+    assert Ledger(home).first_expected_day() is None
+
+
+def test_without_a_mapping_nothing_is_looked_at(home: Home, tmp_path: Path) -> None:
+    home.mapping_file.unlink()
+    with pytest.raises(InputError, match=r"mapping\.toml does not exist"):
+        expect(home, [drop(home, "a.csv")], NOW)
+    assert not home.ledger_file.exists()

@@ -1,0 +1,156 @@
+"""Which rung scores, and why no higher one does."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+
+from churn_platform.core.bgnbd_scorer import BetaGeometricScorer
+from churn_platform.core.recency_rule import RecencyRule
+from churn_platform.errors import InputError, NotEnoughData
+from churn_platform.orchestration.ladder import choose_scorer
+from churn_platform.orchestration.shop import Shop
+from churn_platform.registry.candidate import train_candidate
+from churn_platform.settings import Home
+from churn_platform_tests.core.bgnbd_shop import FEATURES, WINDOW_DAYS, rhythm_frame
+from churn_platform_tests.orchestration.landed_files import landed_history
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+FRAME = rhythm_frame(customers=250, snapshots=4).sort("snapshot_date", "user_id")
+USERS = FRAME.filter(pl.col("snapshot_date") == FRAME["snapshot_date"].max())
+
+
+@pytest.fixture
+def connection(home: Home, shop: Shop) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse with the labels of FRAME under the current definition."""
+    landed_history(home, "h", [date(2023, 7, 5), date(2024, 6, 30)])  # labels FRAME's four snapshots
+    with duckdb.connect() as opened:
+        frame = FRAME.with_columns(is_eligible=True, definition_version=pl.lit(shop.definition.version))
+        opened.register("frame", frame)
+        opened.execute("CREATE TABLE user_features AS SELECT * EXCLUDE (churned, definition_version) FROM frame")
+        opened.execute(
+            "CREATE TABLE churn_labels AS SELECT snapshot_date, user_id, churned, definition_version FROM frame"
+        )
+        yield opened
+
+
+def make_champion(shop: Shop, definition_version: str) -> None:
+    train_candidate(
+        FRAME,
+        FEATURES,
+        window_days=WINDOW_DAYS,
+        name="v1",
+        definition_version=definition_version,
+        store=shop.models,
+    )
+    shop.registry.record("v1", "candidate", actor="platform", at=NOON, reason="trained")
+    shop.registry.promote("v1", actor="Ada", at=NOON, reason="looks right")
+
+
+def test_the_champion_scores_and_explains(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
+    make_champion(shop, shop.definition.version)
+    scorer = choose_scorer(shop, connection)
+    assert (scorer.rung, scorer.version, scorer.why) == ("model", "v1", "")
+    probability = scorer.predict(USERS)
+    assert probability.shape == (USERS.height,)
+    assert np.corrcoef(probability, USERS["recency_days"].to_numpy())[0, 1] > 0.5
+    reasons = scorer.explain(USERS)
+    assert reasons.height == USERS.height
+    assert reasons["reason_1_text"].null_count() == 0
+
+
+def test_before_a_promotion_bgnbd_scores_by_the_rhythm(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
+    scorer = choose_scorer(shop, connection)
+    assert scorer.rung == "bgnbd"
+    assert scorer.why == "no model has been promoted"
+    fitted = BetaGeometricScorer.fit(
+        FRAME, FRAME["churned"].to_numpy(), FRAME["snapshot_date"], window_days=WINDOW_DAYS
+    )
+    assert scorer.predict(USERS) == pytest.approx(fitted.predict(USERS))
+    assert set(scorer.explain(USERS)["reason_1_code"]) == {"rhythm"}
+
+
+def test_a_champion_of_another_definition_does_not_score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
+    make_champion(shop, "another")
+    scorer = choose_scorer(shop, connection)
+    assert scorer.rung == "bgnbd"
+    assert scorer.why.startswith("champion v1 was trained for the product definition another,")
+    assert shop.definition.version in scorer.why
+
+
+def test_after_the_last_rollback_the_next_rung_scores(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
+    make_champion(shop, shop.definition.version)
+    assert choose_scorer(shop, connection).rung == "model"
+    shop.registry.roll_back("v1", actor="Ada", at=NOON, reason="complaints")
+    assert choose_scorer(shop, connection).rung == "bgnbd"
+
+
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_where_all_had_the_same_outcome_the_rule_scores_by_the_silence(
+    shop: Shop, connection: duckdb.DuckDBPyConnection, outcome: int
+) -> None:
+    connection.execute("UPDATE churn_labels SET churned = $outcome", {"outcome": outcome})
+    scorer = choose_scorer(shop, connection)
+    assert scorer.rung == "rule"
+    assert scorer.why == "no model has been promoted, and every customer so far had the same outcome"
+    rule = RecencyRule.fit(FRAME["recency_days"].to_numpy(), np.full(FRAME.height, outcome))
+    assert scorer.predict(USERS) == pytest.approx(rule.predict(USERS["recency_days"].to_numpy()))
+    assert set(scorer.explain(USERS)["reason_1_code"]) == {"recency"}
+
+
+def test_a_lower_rung_is_named_by_what_it_learnt(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
+    first = choose_scorer(shop, connection).version
+    assert first.startswith("bgnbd-")
+    assert choose_scorer(shop, connection).version == first
+    connection.execute("UPDATE churn_labels SET churned = 1 WHERE user_id < 'u00050'")
+    assert choose_scorer(shop, connection).version != first
+    connection.execute("UPDATE churn_labels SET churned = 1")
+    assert choose_scorer(shop, connection).version.startswith("rule-")
+
+
+def test_a_lower_rung_learns_from_eligible_users_and_labels_of_the_current_definition_only(
+    shop: Shop, connection: duckdb.DuckDBPyConnection
+) -> None:
+    first = choose_scorer(shop, connection).version
+    connection.execute(
+        "INSERT INTO user_features BY NAME SELECT * REPLACE (false AS is_eligible, user_id || '-away' AS user_id)"
+        " FROM user_features"
+    )
+    connection.execute(
+        "INSERT INTO churn_labels SELECT snapshot_date, user_id || '-away', 1, definition_version FROM churn_labels"
+    )
+    connection.execute(
+        "INSERT INTO churn_labels SELECT snapshot_date, user_id, 1 - churned, 'another' FROM churn_labels"
+    )
+    for table in ("user_features", "churn_labels"):
+        connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT * REPLACE (snapshot_date + 1 AS snapshot_date) FROM {table}"
+            " WHERE user_id NOT LIKE '%-away'"
+        )
+    assert choose_scorer(shop, connection).version == first, "snapshots outside the plan teach nothing"
+    connection.execute("UPDATE user_features SET is_eligible = true")
+    assert choose_scorer(shop, connection).version != first
+
+
+def test_a_damaged_champion_is_an_error_and_not_silently_the_next_rung(
+    shop: Shop, connection: duckdb.DuckDBPyConnection
+) -> None:
+    make_champion(shop, shop.definition.version)
+    for name in shop.models.manifest("v1")["files"]:
+        (shop.home.models / "v1" / name).write_bytes(b"")
+    with pytest.raises(InputError, match="has changed since the model was saved"):
+        choose_scorer(shop, connection)
+
+
+def test_without_a_champion_and_without_a_closed_label_nothing_can_be_scored(
+    shop: Shop, connection: duckdb.DuckDBPyConnection
+) -> None:
+    connection.execute("DELETE FROM churn_labels")
+    with pytest.raises(NotEnoughData) as refused:
+        choose_scorer(shop, connection)
+    told = str(refused.value)
+    assert told.startswith("Nothing can be scored: no model has been promoted, and no label window has closed yet.")
+    assert "lookback 180 + lead 0 + horizon 90 days of history are needed; 2023-07-05 to 2024-06-29 are there" in told
