@@ -1,0 +1,166 @@
+"""The command `churn`. Exit codes: 0 done, 1 a gate said no, 2 bad usage or input."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from churn_platform.demo import SIMULATED, demo_home, provide
+from churn_platform.doctor import examine
+from churn_platform.errors import ChurnError, UsageError
+from churn_platform.launch import open_instance, serve_ui
+from churn_platform.lifecycle import LifecycleOutcome, adopt, run_lifecycle
+from churn_platform.orchestration.promotion import judge_candidate
+from churn_platform.orchestration.shop import Shop
+from churn_platform.settings import Home, environment
+from churn_platform.summary import print_summary
+from churn_platform.warehouse.connection import open_database
+from churn_platform.warehouse.lock import WriterLock
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+# Into a file or a pipe, tables get room enough not to wrap.
+console = Console(width=None if sys.stdout.isatty() else 110)
+complaints = Console(stderr=True)
+
+HomeOption = Annotated[Path | None, typer.Option(help="Folder of the shop; default $CHURN_HOME, else data/demo.")]
+ByOption = Annotated[str, typer.Option("--by", help="Who decides.")]
+NoteOption = Annotated[str, typer.Option("--note", help="Why; kept in model_registry.")]
+
+
+def main() -> None:
+    """Run a command; an error of the user's is told in words, not as a trace."""
+    try:
+        app()
+    except ChurnError as error:
+        complaints.print(f"[bold red]{type(error).__name__}:[/] ", end="")
+        complaints.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(error.exit_code) from error
+
+
+@app.command()
+def run(
+    source: Annotated[list[Path], typer.Option(help="File of events (CSV, JSON Lines, Parquet); may be repeated.")],
+    mapping: Annotated[Path, typer.Option(help="mapping.toml: source columns to canonical events.")],
+    definition: Annotated[
+        Path | None, typer.Option(help="churn.toml: what churn means; default: the home's own.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Take your own events through the whole lifecycle: lake, warehouse, features, model, scores, campaign list."""
+    shop_home = _home(home)
+    adopt(shop_home, mapping, definition)
+    _report(shop_home, run_lifecycle(shop_home, source))
+
+
+@app.command()
+def demo(
+    dataset: Annotated[str, typer.Option(help="simulated-shop or online-retail-ii.")] = SIMULATED,
+    home: HomeOption = None,
+) -> None:
+    """Run the whole lifecycle on a data set that comes with the project."""
+    shop_home = Home(home or demo_home(dataset))
+    offered = provide(dataset, shop_home)
+    keep = shop_home.definition_file.exists()
+    adopt(shop_home, offered.mapping, None if keep else offered.definition)
+    _report(shop_home, run_lifecycle(shop_home, [offered.source]))
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="A SELECT over the published tables.")], home: HomeOption = None
+) -> None:
+    """Ask the published file; it is opened read-only and never locks a refresh out."""
+    file = _published(_home(home))
+    with open_database(file, read_only=True) as connection:
+        try:
+            found = connection.execute(sql)
+            names = [column[0] for column in found.description or []]
+            rows = found.fetchall()
+        except duckdb.Error as error:
+            tables = ", ".join(str(row[0]) for row in connection.execute("SHOW TABLES").fetchall())
+            raise UsageError(f"{error}\nTables: {tables}.") from error
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console.print(table)
+
+
+@app.command()
+def ui(home: HomeOption = None, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Serve the Dagster UI with its daemon; Ctrl-C stops both."""
+    serve_ui(_home(home), port)
+
+
+@app.command()
+def doctor(home: HomeOption = None) -> None:
+    """Look at configuration, runs, files, lake, champion and published file; exit code 1 if something is to do."""
+    shop_home = _home(home)
+    with open_instance(shop_home) as instance:
+        findings = examine(shop_home, instance)
+    table = Table("", "looked at", "found", "what to do")
+    for finding in findings:
+        table.add_row("!" if finding.advice else "✓", finding.what, finding.found, finding.advice)
+    console.print(table)
+    raise typer.Exit(1 if any(finding.advice for finding in findings) else 0)
+
+
+@app.command()
+def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None) -> None:
+    """Sign a candidate off: from the next refresh on it scores. Refused if it misses a target of churn.toml."""
+    shop = Shop(home_folder=str(_home(home).root))
+    with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
+        lock.acquire(f"churn promote {model}")
+        shop.models.manifest(model)
+        missed = [verdict for verdict in judge_candidate(shop, model) if not verdict.met]
+        if missed:
+            told = "; ".join(f"{verdict.name} is {verdict.observed}, required {verdict.required}" for verdict in missed)
+            raise UsageError(
+                f"{model} misses its targets: {told}. Train a better one, or change [targets] in churn.toml."
+            )
+        shop.registry.promote(model, actor=by, at=shop.now(), reason=note)
+    console.print(f"{model} is champion. Run the job daily_refresh (or churn run) to score with it.")
+
+
+@app.command()
+def rollback(model: str, by: ByOption, note: NoteOption, home: HomeOption = None) -> None:
+    """Take the champion MODEL back; the one before it scores again from the next refresh on."""
+    shop = Shop(home_folder=str(_home(home).root))
+    with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
+        lock.acquire(f"churn rollback {model}")
+        restored = shop.registry.roll_back(model, actor=by, at=shop.now(), reason=note)
+    what = (
+        f"{restored} is champion again" if restored else "There is no champion now; the next rung of the ladder scores"
+    )
+    console.print(f"{what}. Run the job daily_refresh (or churn run) to score with it.")
+
+
+def _home(home: Path | None) -> Home:
+    return Home(home or environment().shop_home())
+
+
+def _published(home: Home) -> Path:
+    if not home.published_file.exists():
+        raise UsageError(
+            f"{home.root} has no published file yet. Run 'make demo' or 'churn run' first, or name another --home."
+        )
+    return home.published_file
+
+
+def _report(home: Home, outcome: LifecycleOutcome) -> None:
+    for run in filter(None, (outcome.main, outcome.fallback)):
+        for step, told in run.failures.items():
+            complaints.print(f"[bold red]{step} failed:[/] ", end="")
+            complaints.print(told, markup=False, highlight=False, soft_wrap=True)
+        for check in run.red_checks:
+            complaints.print(f"[bold yellow]check not met:[/] {check}")
+    if outcome.scored_by is None:
+        complaints.print("Nothing was published; the file of the last good run is unchanged.")
+    else:
+        print_summary(home, console)
+    if outcome.scored_by not in (None, "model"):
+        complaints.print(f"[bold yellow]These scores come from the {outcome.scored_by}, not from a model.[/]")
+    raise typer.Exit(outcome.exit_code)

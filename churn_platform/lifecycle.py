@@ -1,0 +1,126 @@
+"""A user's files through the whole lifecycle, from the command line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from churn_platform.defs.automation import TRAINING
+from churn_platform.errors import InputError, UsageError
+from churn_platform.lake.landing import LandingFile, place, reject, waiting
+from churn_platform.lake.ledger import Ledger
+from churn_platform.lake.mapping import read_mapping
+from churn_platform.lake.source_file import fingerprint_of
+from churn_platform.launch import RunOutcome, open_instance, run_job
+from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect
+from churn_platform.settings import Home, environment, read_definition
+from churn_platform.warehouse.connection import open_database
+
+DEFAULT_DEFINITION = Path(__file__).parent / "datasets" / "default_churn.toml"
+
+
+@dataclass(frozen=True)
+class LifecycleOutcome:
+    """The run of everything; and where its model stage failed, the run that scored without a new model."""
+
+    main: RunOutcome
+    fallback: RunOutcome | None
+    scored_by: str | None
+
+    @property
+    def exit_code(self) -> int:
+        """0: everything passed and the champion scored; 1: a gate, a target or a rung of the ladder said no."""
+        passed = self.main.succeeded and not self.main.red_checks and self.scored_by == "model"
+        return 0 if passed else 1
+
+
+def adopt(home: Home, mapping: Path, definition: Path | None) -> None:
+    """Take a user's mapping and product definition into the home, once they have been read without an error.
+
+    Raises:
+        UsageError: the home holds another source.
+        InputError: the mapping is wrong.
+    """
+    offered = read_mapping(mapping)
+    sources = Ledger(home).sources()
+    if home.mapping_file.exists():
+        sources = [*sources, read_mapping(home.mapping_file).source.name]
+    other = sorted({name for name in sources if name != offered.source.name})
+    if other:
+        raise UsageError(
+            f"{home.root} holds the source '{other[0]}', not '{offered.source.name}': one home, one shop. "
+            "Choose another folder with --home."
+        )
+    if definition is not None:
+        read_definition(definition)
+    home.create()
+    _copy(mapping, home.mapping_file)
+    if definition is not None:
+        _copy(definition, home.definition_file)
+    elif not home.definition_file.exists():
+        _copy(DEFAULT_DEFINITION, home.definition_file)
+
+
+def run_lifecycle(home: Home, sources: Sequence[Path]) -> LifecycleOutcome:
+    """Load the files as history and run everything; files that landed before are not read again.
+
+    Raises:
+        InputError: a file cannot be read as the mapping declares. Nothing of it has landed, and it stays where it was.
+    """
+    now, ledger = environment().current_time(), Ledger(home)
+    expect(home, [LandingFile(_existing(source), "history") for source in sources], now)
+    with open_instance(home):
+        files = place([source for source in sources if not ledger.is_landed(fingerprint_of(source))], home)
+        files += _others_waiting(home, files, now)
+        first, last = expect(home, files, now) if files else (ledger.days()[-1],) * 2
+    main = run_job(home, "full_refresh", first, last)
+    _raise_refusals(home, sources)
+    fallback = None
+    if main.failures and main.failures.keys() <= set(TRAINING):
+        last_day = Ledger(home).days()[-1]
+        fallback = run_job(home, "daily_refresh", last_day, last_day)
+    published = (fallback or main).succeeded
+    return LifecycleOutcome(main, fallback, _scored_by(home) if published else None)
+
+
+def _existing(source: Path) -> Path:
+    if not source.is_file():
+        raise InputError(f"{source} does not exist or is not a file. Name an existing CSV, JSON Lines or Parquet file.")
+    return source
+
+
+def _others_waiting(home: Home, placed: Sequence[LandingFile], now: datetime) -> list[LandingFile]:
+    """Complete files that somebody else dropped into landing/; a bad one is moved aside and holds nobody up."""
+    good = []
+    for file in waiting(home, SETTLE_SECONDS):
+        if file in placed:
+            continue
+        try:
+            expect(home, [file], now)
+        except InputError as error:
+            reject(file, error)
+        else:
+            good.append(file)
+    return good
+
+
+def _raise_refusals(home: Home, sources: Sequence[Path]) -> None:
+    """A file whose rows could not land is the user's input gone wrong, whatever the rest of the run did."""
+    reasons = Ledger(home).refusals()
+    refused = [reasons[fingerprint] for fingerprint in map(fingerprint_of, sources) if fingerprint in reasons]
+    if refused:
+        raise InputError("\n".join(refused))
+
+
+def _scored_by(home: Home) -> str:
+    with open_database(home.published_file, read_only=True) as connection:
+        return str(connection.sql("SELECT max(scored_by) FROM churn_scores_latest").fetchall()[0][0])
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Replace `target` as a whole: a kill leaves the old content or the new one."""
+    content = source.read_bytes()
+    if not target.exists() or target.read_bytes() != content:
+        draft = target.with_name(f".{target.name}.draft")
+        draft.write_bytes(content)
+        draft.replace(target)

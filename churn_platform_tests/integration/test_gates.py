@@ -1,0 +1,110 @@
+"""Bad data stop at their table: the good version stays, nothing downstream moves, nothing is published."""
+
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from churn_platform.contracts.quoting import quoted
+from churn_platform.defs.scores import assets as score_assets
+from churn_platform.launch import run_job
+from churn_platform.sql.library import default_library
+from churn_platform.warehouse.gate import write_audit_publish
+from churn_platform.warehouse.partition import Partition
+from churn_platform_tests.integration.conftest import SmallShop
+from churn_platform_tests.integration.shops import content, rows
+
+LAST_DAY = date(2025, 7, 31)
+
+
+def test_a_bad_row_in_the_lake_stops_the_sql_built_table_and_all_after_it(shop_copy: SmallShop) -> None:
+    [fragment] = (shop_copy.home.events / f"known_date={LAST_DAY}").glob("*.parquet")
+    events = pl.read_parquet(fragment, hive_partitioning=False)
+    broken = events.with_columns(user_id=pl.when(pl.int_range(pl.len()) == 0).then(None).otherwise(pl.col("user_id")))
+    broken.write_parquet(fragment)
+    before, published = content(shop_copy.home.warehouse_file), shop_copy.home.published_file.read_bytes()
+
+    outcome = run_job(shop_copy.home, "daily_refresh", LAST_DAY, LAST_DAY)
+
+    assert not outcome.succeeded
+    assert outcome.failures.keys() == {"stg_events"}
+    assert "not_null__user_id" in outcome.failures["stg_events"]
+    assert "stg_events.not_null__user_id" in outcome.red_checks
+    assert content(shop_copy.home.warehouse_file) == before
+    assert shop_copy.home.published_file.read_bytes() == published
+    kept = rows_of_quarantine(shop_copy, "stg_events", outcome.run_id)
+    assert kept == [("not_null__user_id", None, events["event_id"][0])]
+    recorded = (
+        "SELECT status, failing_rows FROM quality_results"
+        f" WHERE run_id = '{outcome.run_id}' AND expectation = 'not_null__user_id'"
+    )
+    assert rows(shop_copy.home.warehouse_file, recorded) == [("failed", 1)]
+
+    events.write_parquet(fragment)
+    repaired = run_job(shop_copy.home, "daily_refresh", LAST_DAY, LAST_DAY)
+    assert repaired.succeeded, repaired.failures
+    assert content(shop_copy.home.warehouse_file) == before
+
+
+def rows_of_quarantine(shop: SmallShop, table: str, run_id: str) -> list[tuple[object, ...]]:
+    file = shop.home.quarantine / "gates" / table / f"{run_id}.parquet"
+    with duckdb.connect() as connection:
+        sql = "SELECT failed_expectation, user_id, event_id FROM read_parquet($file)"
+        return connection.execute(sql, {"file": str(file)}).fetchall()
+
+
+def test_a_bad_score_stops_the_python_built_table_and_all_after_it(
+    shop_copy: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = score_assets.score
+    monkeypatch.setattr(
+        score_assets,
+        "score",
+        lambda *given: good(*given).with_columns(churn_probability=pl.col("churn_probability") + 1),
+    )
+    before, published = content(shop_copy.home.warehouse_file), shop_copy.home.published_file.read_bytes()
+
+    outcome = run_job(shop_copy.home, "daily_refresh", LAST_DAY, LAST_DAY)
+
+    assert not outcome.succeeded
+    assert outcome.failures.keys() == {"churn_scores"}
+    assert "churn_scores.between__churn_probability" in outcome.red_checks
+    assert content(shop_copy.home.warehouse_file) == before
+    assert shop_copy.home.published_file.read_bytes() == published
+
+
+@pytest.mark.parametrize("table", sorted(default_library().contracts.keys() - {"raw_events", "quality_results"}))
+def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(
+    small_shop: SmallShop, tmp_path: Path, table: str
+) -> None:
+    contract = default_library().contract(table)
+    file = tmp_path / "warehouse.duckdb"
+    shutil.copyfile(small_shop.home.warehouse_file, file)
+    before = content(file)
+    key = contract.grain[-1]
+    breaks = {
+        f"not_null__{key}": f"SELECT * REPLACE (NULL AS {quoted(key)}) FROM {quoted(table)} LIMIT 1",
+        "__".join(["unique", *contract.grain]): f"SELECT * FROM {quoted(table)} LIMIT 1",
+    }
+    whole = (
+        Partition(contract.partition_column, date(2000, 1, 1), date(2100, 1, 1)) if contract.partition_column else None
+    )
+    for number, (rule, bad_row) in enumerate(breaks.items()):
+        with duckdb.connect(str(file)) as connection:
+            result = write_audit_publish(
+                connection,
+                contract,
+                lambda target, audit, bad=bad_row: target.execute(
+                    f"CREATE TABLE {quoted(audit)} AS SELECT * FROM {quoted(table)} UNION ALL ({bad})"
+                ),
+                run_id=f"broken-{number}",
+                quarantine=tmp_path / "quarantine",
+                partition=whole,
+                checked_at=datetime(2025, 8, 1, tzinfo=UTC),
+            )
+        assert not result.passed
+        assert rule in {found.name for found in result.results if found.status == "failed"}
+        assert content(file) == before
