@@ -1,5 +1,7 @@
 """What a run prints."""
 
+import re
+
 import dagster as dg
 import pytest
 
@@ -23,11 +25,9 @@ def test_a_step_prints_its_messages_and_one_line_when_it_is_done(capsys: pytest.
         context.log.warning("nobody to contact")
 
     lines = printed(user_days, capsys)
-    assert [line.split("  ", 1)[1].split(maxsplit=1) for line in lines if "user_days" in line] == [
-        ["user_days", "2 of 3 snapshots to build"],
-        ["user_days", "nobody to contact"],
-        ["user_days", "done in 0.0 s"],
-    ]
+    told = [line.split("user_days", 1)[1].strip() for line in lines if "user_days" in line]
+    assert told[:2] == ["2 of 3 snapshots to build", "nobody to contact"]
+    assert len(told) == 3 and re.fullmatch(r"done in \d+\.\d s", told[2])
     assert not any("rows of every day" in line for line in lines)
 
 

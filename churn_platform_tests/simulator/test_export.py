@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from churn_platform.simulator.catalogue import draw_catalogue
 from churn_platform.simulator.export import EXPORT_SCHEMA, OWNER, add_dirt, customer_names, random_uuids
+from churn_platform.simulator.random_streams import Stream, stream
 
 CATALOGUE = draw_catalogue(7)
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -17,7 +18,7 @@ UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 def clean_events(count: int) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "event_uuid": random_uuids(count, np.random.default_rng(1)),
+            "event_uuid": random_uuids(count, stream(1, 0, Stream.IDENTIFIERS)),
             "customer": customer_names(np.arange(count)),
             OWNER: np.arange(count),
         }
@@ -46,7 +47,7 @@ def test_customer_names_are_readable_keys() -> None:
 @given(st.floats(0, 1), st.integers(0, 9))
 def test_dirt_is_appended_and_leaves_the_clean_lines_alone(share: float, seed: int) -> None:
     clean = clean_events(300)
-    dirty = add_dirt(clean, CATALOGUE, share, np.random.default_rng(seed))
+    dirty = add_dirt(clean, CATALOGUE, share, stream(seed, 0, Stream.DIRT))
     assert dirty.head(300).equals(clean)
     extra = dirty.slice(300)
     nobody, copies = extra.filter(pl.col("customer").is_null()), extra.filter(pl.col("customer").is_not_null())
