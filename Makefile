@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-ui check format lock clean
+.PHONY: help demo ui test test-ui test-slow check bench-ingest format lock clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ test: $(READY) ## the tests, but for those that need a browser
 test-ui: $(READY) ## the tests that need Chromium (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser
 
+test-slow: $(READY) ## the tests that take minutes each: fifty kills of an ingest
+	$(BIN)/pytest -m slow
+
 check: $(READY) ## format, lint, types, import direction, definitions load, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -37,6 +40,9 @@ check: $(READY) ## format, lint, types, import direction, definitions load, test
 	$(BIN)/lint-imports
 	$(BIN)/dg check defs
 	$(BIN)/pytest -n 2 --dist loadfile
+
+bench-ingest: $(READY) ## landing 1, 10 and 50 million events beside a bare DuckDB copy of the same files; SIZES="1 10"
+	$(BIN)/python -m churn_platform_tests.benchmarks.ingest $(if $(SIZES),--sizes $(SIZES))
 
 format: $(READY) ## rewrite the code in the project's format
 	$(BIN)/ruff format .

@@ -34,7 +34,8 @@ MEMORY_LIMIT = "2GB"
 OPEN_FILES = 4096
 REPORT_SECONDS = 0.5
 
-Report = Callable[[int], None]
+# Rows read so far, and rows to read.
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,8 @@ def ingest(
     Args:
         timezone: the shop's zone.
         arrived_at: with offset; counts only at the first sight of this content, later the ledger's record does.
-        report: called about twice a second from another thread with the estimated number of rows read so far, and
-            once at the end with the exact one.
+        report: called about twice a second from another thread with estimates of the rows read and to read, and once
+            at the end with the exact number as both.
         memory_limit: DuckDB's; more goes to disk inside the home.
 
     Raises:
@@ -141,7 +142,7 @@ def ingest(
     record = _landed(job, staged)
     ledger.commit(record)
     if report is not None:
-        report(record.rows + record.quarantined)
+        report(record.rows + record.quarantined, record.rows + record.quarantined)
     return _report(record, "landed")
 
 
@@ -330,7 +331,7 @@ def _progress(connection: duckdb.DuckDBPyConnection, job: _Job) -> Iterator[None
 
     def watch() -> None:
         while not done.wait(REPORT_SECONDS):
-            report(int(records * max(0.0, connection.query_progress()) / 100))
+            report(int(records * max(0.0, connection.query_progress()) / 100), records)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

@@ -12,6 +12,7 @@ from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.reader import create_raw_events_view
 from churn_platform.orchestration.arrivals import complete
 from churn_platform.orchestration.partitions import arrival_days
+from churn_platform.orchestration.progress import progress_of
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import open_database
@@ -108,7 +109,10 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
     mapping = read_mapping(shop.home.mapping_file)
     for file in files:
         try:
-            report = ingest(file.path, file.mode, mapping, shop.home, shop.definition.timezone, shop.now())
+            with progress_of(file.path.name, context.log.info) as progress:
+                report = ingest(
+                    file.path, file.mode, mapping, shop.home, shop.definition.timezone, shop.now(), report=progress
+                )
         except InputError as error:
             refuse(file, error)
         else:

@@ -1,0 +1,70 @@
+"""What a long ingest shows of itself."""
+
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from os import close, read
+from pathlib import Path
+
+import pytest
+
+from churn_platform.lake.ingest import ingest
+from churn_platform.orchestration import progress
+from churn_platform.orchestration.progress import progress_of
+from churn_platform.settings import Home
+from churn_platform_tests.lake.shop_files import ARRIVED, mapping_of
+
+BAR = """
+from churn_platform.orchestration.progress import progress_of
+with progress_of("orders.csv", print) as report:
+    report(250, 1000)
+    report(1000, 1000)
+"""
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Moves the time that the progress sees to a number of seconds after the start."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+
+    def move(seconds: float) -> None:
+        now[0] = seconds
+
+    return move
+
+
+def test_outside_a_terminal_a_line_comes_every_ten_seconds_while_the_file_is_read(
+    clock: Callable[[float], None],
+) -> None:
+    told: list[str] = []
+    with progress_of("orders.csv", told.append) as report:
+        for seconds, rows in ((1, 100), (10, 1000), (15, 1500), (21, 2100), (40, 4000)):
+            clock(seconds)
+            report(rows, 4000)
+    assert told == [
+        "orders.csv: 1,000 of about 4,000 rows read, 100 rows/s",
+        "orders.csv: 2,100 of about 4,000 rows read, 100 rows/s",
+    ]
+
+
+def test_in_a_terminal_a_bar_shows_rows_per_second() -> None:
+    ours, theirs = pty.openpty()
+    ended = subprocess.run([sys.executable, "-c", BAR], stderr=theirs, stdout=subprocess.PIPE, check=True)
+    shown = read(ours, 65536).decode()
+    close(theirs)
+    close(ours)
+    assert "orders.csv" in shown and "rows/s" in shown and "100%" in shown
+    assert ended.stdout == b""
+
+
+def test_an_ingest_ends_its_report_with_the_exact_number_of_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("user,time,type,qty,price\n" + "u,2024-03-01,view,1,1\n" * 3 + ",2024-03-01,view,1,1\n")
+    told: list[tuple[int, int]] = []
+    ingest(
+        path, "history", mapping_of(), Home(tmp_path / "home").create(), "UTC", ARRIVED,
+        report=lambda rows, expected: told.append((rows, expected)),
+    )  # fmt: skip
+    assert told[-1] == (4, 4)
