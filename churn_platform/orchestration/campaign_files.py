@@ -1,5 +1,6 @@
 """The campaign list that is handed to people: a typed frame, kept as a CSV file per list."""
 
+import csv
 from pathlib import Path
 
 import dagster as dg
@@ -26,8 +27,16 @@ CampaignList = create_dagster_pandas_dataframe_type(
 )
 
 
+# A spreadsheet takes a cell that begins so for a formula and runs it (OWASP, 'CSV Injection').
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
 class CampaignFiles(dg.ConfigurableIOManager):
-    """Writes `campaigns/<list_id>/campaign_list.csv`; the file appears whole or not at all."""
+    """Writes `campaigns/<list_id>/campaign_list.csv`; the file appears whole or not at all.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it; the table retention_campaign has it
+    as it is.
+    """
 
     home_folder: str = Field(description="CHURN_HOME")
 
@@ -38,9 +47,19 @@ class CampaignFiles(dg.ConfigurableIOManager):
         folder = Home(Path(self.home_folder)).campaigns / str(obj["list_id"].iloc[0])
         folder.mkdir(parents=True, exist_ok=True)
         file, draft = folder / "campaign_list.csv", folder / ".campaign_list.csv.draft"
-        obj.to_csv(draft, index=False)
+        _inert(obj).to_csv(draft, index=False, quoting=csv.QUOTE_NONNUMERIC)
         draft.replace(file)
         context.add_output_metadata({"file": dg.MetadataValue.path(file), "dagster/row_count": len(obj)})
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
         raise UsageError("The campaign list is a file for people. Read the table retention_campaign instead.")
+
+
+def _inert(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before each text that begins like a formula."""
+    texts = frame.select_dtypes(include=["object", "string"]).columns
+    return frame.assign(**{name: frame[name].map(_without_formula) for name in texts})
+
+
+def _without_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -94,6 +94,15 @@ def test_a_list_becomes_a_file_of_its_own(home: Home) -> None:
     assert [path.name for path in file_of(home).parent.iterdir()] == ["campaign_list.csv"]
 
 
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_text_that_a_spreadsheet_would_run_is_made_inert(begins: str, home: Home) -> None:
+    formula = f"{begins}HYPERLINK(A1)"
+    assert handed_over(replaced({"user_id": [formula, "a=b"], "reason": [formula, "spent 3"]}), home).success
+    written = pd.read_csv(file_of(home))
+    assert written["user_id"].to_list() == [f"'{formula}", "a=b"]
+    assert written["reason"].to_list() == [f"'{formula}", "spent 3"]
+
+
 def test_a_broken_list_is_not_handed_over_and_the_one_before_stays(home: Home) -> None:
     handed_over(LIST, home)
     before = file_of(home).read_bytes()
