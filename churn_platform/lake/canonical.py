@@ -167,11 +167,17 @@ def _text(column: str, raw_type: str | None) -> str:
     text = name if raw_type == "VARCHAR" else f"CAST({name} AS VARCHAR)"
     if column == "text":
         return f"nullif({text}, '')"
-    trimmed = f"nullif(trim({text}), '')"
+    trimmed = f"nullif({_trimmed(text)}, '')"
     if column not in IDENTIFIERS:
         return trimmed
     is_whole = f"ends_with({trimmed}, '.0') AND regexp_full_match({trimmed}, '[0-9]+\\.0')"
     return f"CASE WHEN {is_whole} THEN replace({trimmed}, '.0', '') ELSE {trimmed} END"
+
+
+def _trimmed(text: str) -> str:
+    """The text without blanks around it. DuckDB's trim walks every character, so it is kept for texts that need it."""
+    suspect = f"starts_with({text}, ' ') OR ends_with({text}, ' ') OR strlen({text}) <> length({text})"
+    return f"CASE WHEN {suspect} THEN trim({text}) ELSE {text} END"
 
 
 def _number_columns(column: str, raw_type: str | None) -> list[str]:
@@ -193,7 +199,7 @@ def _property_columns(raw_type: str | None) -> list[str]:
 
 
 def _time_columns(mapping: Mapping, raw_type: str, timezone: str) -> list[str]:
-    """`event_time` (UTC), `event_day` (shop-local), `event_time_text`; no zone conversion where it changes nothing."""
+    """`event_time` (UTC), `event_day` (shop-local), `event_time_given`; no zone conversion where it changes nothing."""
     zone, kind, value = mapping.source.timezone, *_time(mapping, raw_type)
     if kind == "local" and zone != "UTC":
         instant = f"timezone(getvariable('source_zone'), {value})"
@@ -208,8 +214,7 @@ def _time_columns(mapping: Mapping, raw_type: str, timezone: str) -> list[str]:
         day = f"CAST({utc} AS DATE)"
     else:
         day = f"CAST(timezone(getvariable('shop_zone'), {instant}) AS DATE)"
-    text = "nullif(trim(CAST(event_time AS VARCHAR)), '')"
-    return [f"{utc} AS event_time", f"{day} AS event_day", f"{text} AS event_time_text"]
+    return [f"{utc} AS event_time", f"{day} AS event_day", "event_time AS event_time_given"]
 
 
 def _time(mapping: Mapping, raw_type: str) -> tuple[Literal["utc", "instant", "local"], str]:
