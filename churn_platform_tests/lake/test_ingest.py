@@ -254,9 +254,10 @@ def test_looking_finds_the_days_and_lands_nothing(write: Write, land: Land, home
 
 
 def test_progress_ends_with_the_number_of_records(write: Write, home: Home) -> None:
-    seen: list[int] = []
-    ingest(write("a.csv", CSV + ",2024-03-01,view,,\n"), "history", mapping_of(), home, "UTC", ARRIVED, seen.append)
-    assert seen[-1] == 5
+    seen: list[tuple[int, int]] = []
+    path = write("a.csv", CSV + ",2024-03-01,view,,\n")
+    ingest(path, "history", mapping_of(), home, "UTC", ARRIVED, lambda rows, expected: seen.append((rows, expected)))
+    assert seen[-1] == (5, 5)
     assert seen == sorted(seen)
 
 

@@ -5,15 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from os import close, read
-from pathlib import Path
 
 import pytest
 
-from churn_platform.lake.ingest import ingest
 from churn_platform.orchestration import progress
 from churn_platform.orchestration.progress import progress_of
-from churn_platform.settings import Home
-from churn_platform_tests.lake.shop_files import ARRIVED, mapping_of
 
 BAR = """
 from churn_platform.orchestration.progress import progress_of
@@ -57,14 +53,3 @@ def test_in_a_terminal_a_bar_shows_rows_per_second() -> None:
     close(ours)
     assert "orders.csv" in shown and "rows/s" in shown and "100%" in shown
     assert ended.stdout == b""
-
-
-def test_an_ingest_ends_its_report_with_the_exact_number_of_rows(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("user,time,type,qty,price\n" + "u,2024-03-01,view,1,1\n" * 3 + ",2024-03-01,view,1,1\n")
-    told: list[tuple[int, int]] = []
-    ingest(
-        path, "history", mapping_of(), Home(tmp_path / "home").create(), "UTC", ARRIVED,
-        report=lambda rows, expected: told.append((rows, expected)),
-    )  # fmt: skip
-    assert told[-1] == (4, 4)
