@@ -30,7 +30,7 @@ from churn_platform.lake.staging import (
 )
 from churn_platform.settings import Home, shop_day
 
-MEMORY_LIMIT = "2GB"
+MEMORY_LIMIT = "3GB"
 OPEN_FILES = 4096
 REPORT_SECONDS = 0.5
 
