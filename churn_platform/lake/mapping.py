@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from churn_platform.errors import InputError, suggest
 from churn_platform.lake.expressions import parse_expression
 from churn_platform.lake.source_file import Kind
+from churn_platform.lake.sources.declarations import Postgres, Remote
 from churn_platform.lake.text_encoding import known_encoding
 from churn_platform.settings import Share, explain
 
@@ -52,6 +53,8 @@ class Source(_Section):
     )
     encoding: str | None = Field(default=None, description="of text files; default: detected")
     sheet: Name | None = Field(default=None, description="Excel; default: the only sheet, or the first")
+    remote: Remote = Field(default=Remote(), description="how s3:// and https:// sources are reached")
+    postgres: Postgres | None = Field(default=None, description="the table or query behind --source postgres")
 
     @field_validator("timezone")
     @classmethod
