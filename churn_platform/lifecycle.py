@@ -75,7 +75,8 @@ def run_lifecycle(home: Home, sources: Sequence[str]) -> LifecycleOutcome:
     """
     now, ledger = environment().current_time(), Ledger(home)
     own = own_files(sources)
-    expect(home, [LandingFile(file, "history") for file in own], now)
+    for file in own:
+        expect(home, [LandingFile(file, "history")], now)
     pulled = pull_rows(home, "history") if POSTGRES in sources else None
     fetched = fetch(home, sources, "history") + (pulled.files if pulled else [])
     _expect_fetched(home, fetched, now)
