@@ -49,7 +49,7 @@ format: $(READY) ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 
 lock: ## requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --universal --no-strip-extras --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
+	uv pip compile --universal --no-strip-extras --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --extra sources --group dev pyproject.toml --output-file requirements.lock
 
 clean: ## remove the virtual environment; homes below data/ stay
 	rm -rf $(VENV)

@@ -14,6 +14,7 @@ from churn_platform.doctor import examine
 from churn_platform.errors import ChurnError, UsageError
 from churn_platform.launch import open_instance, serve_ui
 from churn_platform.lifecycle import LifecycleOutcome, adopt, run_lifecycle
+from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import Home, environment
@@ -43,7 +44,13 @@ def main() -> None:
 
 @app.command()
 def run(
-    source: Annotated[list[Path], typer.Option(help="File of events (CSV, JSON Lines, Parquet); may be repeated.")],
+    source: Annotated[
+        list[str],
+        typer.Option(
+            help="A file of events (CSV, JSON Lines, Parquet, Excel), a folder, a pattern such as 'exports/*.csv.gz', "
+            "an s3:// or https:// address, or postgres for the table of the mapping; may be repeated."
+        ),
+    ],
     mapping: Annotated[Path, typer.Option(help="mapping.toml: source columns to canonical events.")],
     definition: Annotated[
         Path | None, typer.Option(help="churn.toml: what churn means; default: the home's own.")
@@ -57,6 +64,29 @@ def run(
 
 
 @app.command()
+def pull(
+    source: Annotated[
+        list[str] | None,
+        typer.Option(help="s3:// or https:// address, or postgres; may be repeated. Default postgres."),
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Fetch what is new from a remote source into landing/, as a live delivery; the sensor takes it from there."""
+    shop_home, sources = _home(home), source or [POSTGRES]
+    if own := own_files(sources):
+        raise UsageError(f"{own[0]} lies on this machine. Copy it into {shop_home.landing}, or use churn run.")
+    files = fetch(shop_home, sources, "live")
+    if POSTGRES in sources:
+        report = pull_rows(shop_home, "live")
+        files += report.files
+        console.print(report.told, markup=False, highlight=False)
+    for file in files:
+        console.print(str(file.path), markup=False, highlight=False, soft_wrap=True)
+    if not files:
+        console.print("Nothing new.")
+
+
+@app.command()
 def demo(
     dataset: Annotated[str, typer.Option(help="simulated-shop or online-retail-ii.")] = SIMULATED,
     home: HomeOption = None,
@@ -66,7 +96,7 @@ def demo(
     offered = provide(dataset, shop_home)
     keep = shop_home.definition_file.exists()
     adopt(shop_home, offered.mapping, None if keep else offered.definition)
-    _report(shop_home, run_lifecycle(shop_home, [offered.source]))
+    _report(shop_home, run_lifecycle(shop_home, [str(offered.source)]))
 
 
 @app.command()
@@ -151,6 +181,8 @@ def _published(home: Home) -> Path:
 
 
 def _report(home: Home, outcome: LifecycleOutcome) -> None:
+    for note in outcome.notes:
+        console.print(note, markup=False, highlight=False)
     for run in filter(None, (outcome.main, outcome.fallback)):
         for step, told in run.failures.items():
             complaints.print(f"[bold red]{step} failed:[/] ", end="")

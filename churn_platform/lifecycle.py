@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from churn_platform.defs.automation import TRAINING
@@ -13,6 +13,7 @@ from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.launch import RunOutcome, open_instance, run_job
 from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect
+from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.settings import Home, environment, read_definition
 from churn_platform.warehouse.connection import open_database
 
@@ -26,6 +27,7 @@ class LifecycleOutcome:
     main: RunOutcome
     fallback: RunOutcome | None
     scored_by: str | None
+    notes: Sequence[str] = ()
 
     @property
     def exit_code(self) -> int:
@@ -61,32 +63,52 @@ def adopt(home: Home, mapping: Path, definition: Path | None) -> None:
         _copy(DEFAULT_DEFINITION, home.definition_file)
 
 
-def run_lifecycle(home: Home, sources: Sequence[Path]) -> LifecycleOutcome:
-    """Load the files as history and run everything; files that landed before are not read again.
+def run_lifecycle(home: Home, sources: Sequence[str]) -> LifecycleOutcome:
+    """Load what the sources name as history and run everything; files that landed before are not read again.
+
+    Args:
+        sources: files, folders, patterns, addresses (s3://, https://), or "postgres" for the mapping's relation.
 
     Raises:
-        InputError: a file cannot be read as the mapping declares. Nothing of it has landed, and it stays where it was.
+        InputError: a source is not there, or a file cannot be read as the mapping declares. Nothing of it has landed;
+            the user's own file stays where it was, a fetched one is in landing/rejected/.
     """
     now, ledger = environment().current_time(), Ledger(home)
-    expect(home, [LandingFile(_existing(source), "history") for source in sources], now)
+    own = own_files(sources)
+    for file in own:
+        expect(home, [LandingFile(file, "history")], now)
+    pulled = pull_rows(home, "history") if POSTGRES in sources else None
+    fetched = fetch(home, sources, "history") + (pulled.files if pulled else [])
+    _expect_fetched(home, fetched, now)
+    fingerprints = [fingerprint_of(file) for file in [*own, *(file.path for file in fetched)]]
     with open_instance(home):
-        files = place([source for source in sources if not ledger.is_landed(fingerprint_of(source))], home)
+        files = fetched + place([file for file in own if not ledger.is_landed(fingerprint_of(file))], home)
         files += _others_waiting(home, files, now)
-        first, last = expect(home, files, now) if files else (ledger.days()[-1],) * 2
+        first, last = expect(home, files, now) if files else _newest_day(ledger)
     main = run_job(home, "full_refresh", first, last)
-    _raise_refusals(home, sources)
+    _raise_refusals(home, fingerprints)
     fallback = None
     if main.failures and main.failures.keys() <= set(TRAINING):
         last_day = Ledger(home).days()[-1]
         fallback = run_job(home, "daily_refresh", last_day, last_day)
     published = (fallback or main).succeeded
-    return LifecycleOutcome(main, fallback, _scored_by(home) if published else None)
+    notes = [pulled.told] if pulled else []
+    return LifecycleOutcome(main, fallback, _scored_by(home) if published else None, notes)
 
 
-def _existing(source: Path) -> Path:
-    if not source.is_file():
-        raise InputError(f"{source} does not exist or is not a file. Name an existing CSV, JSON Lines or Parquet file.")
-    return source
+def _expect_fetched(home: Home, files: Sequence[LandingFile], now: datetime) -> None:
+    for file in files:
+        try:
+            expect(home, [file], now)
+        except InputError as error:
+            raise InputError(f"{error}\nThe fetched file is {reject(file, error)}.") from error
+
+
+def _newest_day(ledger: Ledger) -> tuple[date, date]:
+    days = ledger.days()
+    if not days:
+        raise InputError("The sources hold no rows, and nothing has landed before. Expected at least one event.")
+    return days[-1], days[-1]
 
 
 def _others_waiting(home: Home, placed: Sequence[LandingFile], now: datetime) -> list[LandingFile]:
@@ -104,10 +126,10 @@ def _others_waiting(home: Home, placed: Sequence[LandingFile], now: datetime) ->
     return good
 
 
-def _raise_refusals(home: Home, sources: Sequence[Path]) -> None:
+def _raise_refusals(home: Home, fingerprints: Sequence[str]) -> None:
     """A file whose rows could not land is the user's input gone wrong, whatever the rest of the run did."""
     reasons = Ledger(home).refusals()
-    refused = [reasons[fingerprint] for fingerprint in map(fingerprint_of, sources) if fingerprint in reasons]
+    refused = [reasons[fingerprint] for fingerprint in fingerprints if fingerprint in reasons]
     if refused:
         raise InputError("\n".join(refused))
 

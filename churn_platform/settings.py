@@ -7,7 +7,7 @@ import tomllib
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -124,21 +124,25 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     for problem in error.errors():
         *parents, name = [str(part) for part in problem["loc"]] or ["(file)"]
         where = ".".join([*parents, name])
+        section = _section_at(model, parents)
         if problem["type"] == "extra_forbidden":
-            fields = _fields_at(model, parents)
-            lines.append(f"  {where}: unknown key.{suggest(name, fields)}")
+            lines.append(f"  {where}: unknown key.{suggest(name, sorted(section.model_fields))}")
+        elif section.model_config.get("hide_input_in_errors"):
+            lines.append(f"  {where}: {problem['msg']}.")
         else:
             lines.append(f"  {where}: {problem['msg']} (found {problem['input']!r}).")
     return "\n".join(lines)
 
 
-def _fields_at(model: type[BaseModel], parents: list[str]) -> list[str]:
+def _section_at(model: type[BaseModel], parents: list[str]) -> type[BaseModel]:
     for parent in parents:
         field = model.model_fields.get(parent)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        annotations = (field.annotation, *get_args(field.annotation)) if field else ()
+        sections = [kind for kind in annotations if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not sections:
             break
-        model = field.annotation
-    return sorted(model.model_fields)
+        model = sections[0]
+    return model
 
 
 class Home:
@@ -221,6 +225,25 @@ def environment() -> Environment:
         return Environment()
     except ValidationError as error:
         raise UsageError(f"The environment cannot be read.\n{explain(error, Environment)}") from error
+
+
+def variable(name: str) -> str | None:
+    """An environment variable that belongs to another tool, such as AWS_REGION; None if it is not set or empty."""
+    return os.environ.get(name) or None
+
+
+def secret(name: str) -> str:
+    """The value of a variable that a mapping names: a credential, for the server only, never for a log or a file.
+
+    Raises:
+        UsageError: it is not set.
+    """
+    value = variable(name)
+    if value is None:
+        raise UsageError(
+            f"The mapping names the environment variable {name}, which is not set. Export it and run again."
+        )
+    return value
 
 
 def shop_day(moment: datetime, timezone: str) -> date:

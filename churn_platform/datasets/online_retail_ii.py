@@ -5,7 +5,6 @@ does not carry the data: it uses a Parquet file that lies in CHURN_DATASETS, or 
 """
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -23,11 +22,13 @@ from typing import Final
 
 import duckdb
 
-from churn_platform.errors import InputError, UsageError
+from churn_platform.errors import InputError
+from churn_platform.extensions import extension_file, load_extension
 
 DOWNLOAD_URL: Final = "https://archive.ics.uci.edu/static/public/502/online+retail+ii.zip"
 ARCHIVE: Final = "online+retail+ii.zip"
 WORKBOOK: Final = "online_retail_II.xlsx"
+READING: Final = f"Reading {WORKBOOK}"
 SHEETS: Final = ("Year 2009-2010", "Year 2010-2011")
 PARQUET: Final = "online_retail_ii.parquet"
 PARQUET_SHA256: Final = "beab4c6ec6dab3745bf04307e9905b0f6d0952724e59de89655645462ec3fcc5"
@@ -108,7 +109,7 @@ def fetch(
     if made.is_file():
         _check_content(made, figures, f"{made}, made by an earlier download,", f"Delete {made} to download it again.")
         return made
-    extension = _excel_extension()
+    extension_file("excel", READING)
     target_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{made.stem}-", dir=target_folder) as scratch:
         if archive.is_file():
@@ -118,7 +119,7 @@ def fetch(
             remedy = f"Try again, or put a good {ARCHIVE} or {PARQUET} into CHURN_DATASETS ({datasets})."
             archive = _download(url, Path(scratch) / ARCHIVE, datasets, progress)
         workbook = _unpack(archive, Path(scratch) / WORKBOOK, source, remedy)
-        parquet = _convert(workbook, Path(scratch) / PARQUET, extension, source, remedy)
+        parquet = _convert(workbook, Path(scratch) / PARQUET, source, remedy)
         _check_content(parquet, figures, f"The data from {source}", remedy)
         parquet.replace(made)
     return made
@@ -198,10 +199,10 @@ def _unpack(archive: Path, target: Path, source: str, remedy: str) -> Path:
     return target
 
 
-def _convert(workbook: Path, target: Path, extension: Path, source: str, remedy: str) -> Path:
+def _convert(workbook: Path, target: Path, source: str, remedy: str) -> Path:
     sheets = {"workbook": str(workbook), "first_sheet": SHEETS[0], "second_sheet": SHEETS[1]}
     with _database() as connection:
-        connection.load_extension(str(extension))
+        load_extension(connection, "excel", READING)
         try:
             lines = connection.sql(_query("online_retail_ii"), params=sheets)
             lines.write_parquet(str(target), compression="zstd")
@@ -213,21 +214,6 @@ def _convert(workbook: Path, target: Path, extension: Path, source: str, remedy:
     with target.open("r+b") as written:
         os.fsync(written.fileno())
     return target
-
-
-def _excel_extension() -> Path:
-    """The extension's file in the wheel `duckdb-extension-excel`, which serves exactly one DuckDB release."""
-    package = importlib.util.find_spec("duckdb_extension_excel")
-    folders = package.submodule_search_locations if package else None
-    for folder in folders or []:
-        file = Path(folder) / "extensions" / f"v{duckdb.__version__}" / "excel.duckdb_extension"
-        if file.is_file():
-            return file
-    raise UsageError(
-        f"Reading {WORKBOOK} needs DuckDB's excel extension for DuckDB {duckdb.__version__}, expected from the package "
-        f"duckdb-extension-excel, {'which holds another release' if folders else 'which is not installed'}. "
-        f"Install duckdb-extension-excel=={duckdb.__version__}."
-    )
 
 
 @contextmanager

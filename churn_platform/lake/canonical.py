@@ -10,7 +10,7 @@ from sqlglot import exp
 from churn_platform.errors import InputError
 from churn_platform.lake.expressions import BoundExpression, bind_expression, parse_expression, quoted
 from churn_platform.lake.ledger import Mode
-from churn_platform.lake.mapping import EPOCH_FORMATS, MAPPABLE, Mapping
+from churn_platform.lake.mapping import EPOCH_FORMATS, EXCEL_SERIAL, MAPPABLE, Mapping
 from churn_platform.settings import shop_day
 
 SQL = Path(__file__).with_name("sql")
@@ -223,6 +223,10 @@ def _time(mapping: Mapping, raw_type: str) -> tuple[Literal["utc", "instant", "l
     if time_format in EPOCH_FORMATS:
         factor = 1_000_000 if time_format == "epoch_s" else 1_000
         return "utc", f"TRY(make_timestamp(CAST(TRY_CAST(event_time AS DOUBLE) * {factor} AS BIGINT)))"
+    if time_format == EXCEL_SERIAL:
+        milliseconds = "CAST(round(TRY_CAST(event_time AS DOUBLE) * 86400000) AS BIGINT)"
+        origin = "coalesce(CAST(getvariable('excel_epoch') AS TIMESTAMP), TIMESTAMP '1899-12-30')"
+        return "local", f"TRY({origin} + to_milliseconds({milliseconds}))"
     if raw_type == "VARCHAR" and time_format is None:
         return "instant", "TRY_CAST(event_time AS TIMESTAMPTZ)"
     if raw_type == "VARCHAR":

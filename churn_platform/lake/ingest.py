@@ -3,10 +3,11 @@
 import glob
 import resource
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
@@ -17,8 +18,8 @@ from churn_platform.errors import InputError
 from churn_platform.lake.canonical import create_canonical_view, time_format_of
 from churn_platform.lake.ledger import ONE_DAY, Landed, Ledger, Mode
 from churn_platform.lake.mapping import Mapping
-from churn_platform.lake.records import Malformed, check_whole, create_records_view, malformed_records
-from churn_platform.lake.source_file import FileFacts, examine, fingerprint_of
+from churn_platform.lake.records import Malformed, check_whole, create_records_view, how_read, malformed_records
+from churn_platform.lake.source_file import CONTAINERS, FileFacts, examine, fingerprint_of, in_utf8
 from churn_platform.lake.staging import (
     Staged,
     merge_parts,
@@ -51,7 +52,8 @@ class FileReport:
     """What became of one file. `rows + quarantined` is the number of its records.
 
     `days`: landed rows by shop-local arrival day; `reasons`: quarantined rows by reason; `event_types`: landed rows by
-    type, unknown types included; `first_event_day` and `last_event_day`: shop-local.
+    type, unknown types included; `first_event_day` and `last_event_day`: shop-local; `read_as`: format, encoding and
+    dialect, each declared or detected (empty for a file that had landed before).
     """
 
     fingerprint: str
@@ -65,6 +67,7 @@ class FileReport:
     days: dict[date, int] = field(default_factory=dict)
     first_event_day: date | None = None
     last_event_day: date | None = None
+    read_as: str = ""
 
 
 def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, arrived_at: datetime) -> DayRange:
@@ -82,11 +85,14 @@ def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, ar
         return DayRange(min(landed.days), max(landed.days))
     arrival = ledger.arrived(facts.fingerprint)
     arrived_at = arrival.arrived_at if arrival else arrived_at
-    spill = home.lake / ".spill"
-    job = _Job(facts, mapping, spill, timezone, arrival.mode if arrival else mode, arrived_at)
-    with _connection(job) as connection:
-        _create_views(connection, job, [])
-        bounds = connection.execute("SELECT min(known_date), max(known_date) FROM canonical").fetchone()
+    home.lake.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".look-", dir=home.lake) as folder:
+        scratch = Path(folder)
+        facts = in_utf8(facts, scratch)
+        job = _Job(facts, mapping, scratch / "spill", timezone, arrival.mode if arrival else mode, arrived_at)
+        with _connection(job) as connection:
+            _create_views(connection, job, [])
+            bounds = connection.execute("SELECT min(known_date), max(known_date) FROM canonical").fetchone()
     if bounds is None or bounds[0] is None:
         raise InputError(
             f"{file.name}: no row can land: it holds no rows, or each lacks something required. `ingest` says which."
@@ -129,10 +135,12 @@ def ingest(
     arrival = ledger.arrival(facts.fingerprint, file.name, mode, arrived_at)
     folder = staging_folder(home, facts.fingerprint)
     spill = folder / "spill"
-    job = _Job(facts, mapping, spill, timezone, arrival.mode, arrival.arrived_at, memory_limit, report)
     try:
         _check_source(ledger, mapping)
+        facts = in_utf8(facts, folder)
+        job = _Job(facts, mapping, spill, timezone, arrival.mode, arrival.arrived_at, memory_limit, report)
         staged = _stage(job, folder)
+        read_as = how_read(facts, mapping)
         publish(staged, home, facts.fingerprint)
     except InputError as error:
         ledger.reject(facts.fingerprint, file.name, str(error))
@@ -143,7 +151,7 @@ def ingest(
     ledger.commit(record)
     if report is not None:
         report(record.rows + record.quarantined, record.rows + record.quarantined)
-    return _report(record, "landed")
+    return replace(_report(record, "landed"), read_as=read_as)
 
 
 @dataclass(frozen=True)
@@ -246,7 +254,7 @@ def _check_rejected(connection: duckdb.DuckDBPyConnection, job: _Job, staged: St
         "SELECT source_row, reason, coalesce(detail, ''), original FROM rejected ORDER BY source_row LIMIT 1"
     ).fetchall()
     row, reason, text, original = first[0]
-    place = f"line {row + 1}" if job.facts.kind == "csv" else f"row {row}"
+    place = f"line {row + 1}" if job.facts.kind in ("csv", "xlsx") else f"row {row}"
     expected = f" (expected {time_format_of(job.mapping)})" if reason == "unreadable event_time" else ""
     counts = ", ".join(f"{name}: {count}" for name, count in staged.reasons.items())
     raise InputError(
@@ -343,8 +351,10 @@ def _progress(connection: duckdb.DuckDBPyConnection, job: _Job) -> Iterator[None
 
 
 def _expected_records(connection: duckdb.DuckDBPyConnection, facts: FileFacts) -> int:
-    if facts.kind != "parquet":
+    if facts.kind not in CONTAINERS:
         return facts.lines
+    if facts.kind == "xlsx":
+        return int(connection.execute("SELECT count(*) FROM records").fetchall()[0][0])
     connection.execute("SET VARIABLE file = ?", [glob.escape(str(facts.path))])
     rows = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(getvariable('file'))").fetchall()
     return int(rows[0][0])

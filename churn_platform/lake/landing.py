@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from churn_platform.errors import InputError
+from churn_platform.lake.journal import sync_to_disk
 from churn_platform.lake.ledger import Mode
 from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.settings import Home
@@ -91,6 +92,24 @@ def place(source_files: Sequence[Path], home: Home, mode: Mode = "history") -> l
     return [LandingFile(_place_one(source.resolve(), folder), mode) for source in source_files]
 
 
+def settle(part: Path, folder: Path, name: str) -> Path:
+    """Give a complete file its name in a landing folder, at once; one of this content that waits there is kept."""
+    target = folder / name
+    if target.exists():
+        if fingerprint_of(part) == fingerprint_of(target):
+            part.unlink()
+            return target
+        target = _with_fingerprint(target, fingerprint_of(part))
+    part.rename(target)
+    sync_to_disk(folder)
+    return target
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a name is that of a complete file: not hidden, not .tmp, not .part."""
+    return not path.name.startswith(".") and not path.name.lower().endswith(UNFINISHED_ENDINGS)
+
+
 def _place_one(source: Path, folder: Path) -> Path:
     target = folder / source.name
     if target.exists():
@@ -114,7 +133,7 @@ def _visible(home: Home) -> list[LandingFile]:
         for folder, mode in folders
         if folder.is_dir()
         for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and not path.name.lower().endswith(UNFINISHED_ENDINGS)
+        if is_finished(path)
     ]
 
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from churn_platform.errors import InputError, suggest
 from churn_platform.lake.expressions import parse_expression
 from churn_platform.lake.source_file import Kind
+from churn_platform.lake.sources.declarations import Postgres, Remote
+from churn_platform.lake.text_encoding import known_encoding
 from churn_platform.settings import Share, explain
 
 MAPPABLE = (
@@ -20,12 +22,14 @@ MAPPABLE = (
 )  # fmt: skip
 REQUIRED = ("user_id", "event_time")
 EPOCH_FORMATS = ("epoch_s", "epoch_ms")
+EXCEL_SERIAL = "excel_serial"
 KNOWN_TYPES = (
     "view", "search", "add_to_cart", "remove_from_cart", "purchase", "return", "adjustment", "signup", "login",
     "support_contact", "review", "campaign_exposure", "campaign_response", "consent_change",
 )  # fmt: skip
 
 Name = Annotated[str, Field(min_length=1)]
+Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
 class _Section(BaseModel):
@@ -38,12 +42,19 @@ class Source(_Section):
     name: Name = Field(description="goes to events.source; a home accepts one source name only")
     format: Kind | None = Field(default=None, description="default: by the file's ending")
     timezone: str = Field(default="UTC", description="zone of event times that carry no offset")
-    time_format: str | None = Field(default=None, description="strptime format, epoch_s or epoch_ms; default ISO 8601")
-    max_rejected_share: Share = Field(default=0.05, description="above this share nothing of a file lands")
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
-        default=None, description="CSV; default: the most frequent of comma, semicolon, tab and bar in the header"
+    time_format: str | None = Field(
+        default=None, description="strptime format, epoch_s, epoch_ms or excel_serial; default ISO 8601"
     )
-    encoding: str = Field(default="utf-8", pattern="^(utf-8|utf-16|latin-1)$", description="of text files")
+    max_rejected_share: Share = Field(default=0.05, description="above this share nothing of a file lands")
+    delimiter: Character | None = Field(default=None, description="CSV; default: the most frequent one in the header")
+    quote: Character | None = Field(default=None, description="CSV; default: detected, \" or '")
+    escape: Character | None = Field(
+        default=None, description="CSV: what makes a quote inside quotes literal; default: detected, the quote or \\"
+    )
+    encoding: str | None = Field(default=None, description="of text files; default: detected")
+    sheet: Name | None = Field(default=None, description="Excel; default: the only sheet, or the first")
+    remote: Remote = Field(default=Remote(), description="how s3:// and https:// sources are reached")
+    postgres: Postgres | None = Field(default=None, description="the table or query behind --source postgres")
 
     @field_validator("timezone")
     @classmethod
@@ -53,6 +64,11 @@ class Source(_Section):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"'{name}' is not a time zone of the IANA database, such as 'Europe/London'") from error
         return name
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str | None) -> str | None:
+        return None if name is None else known_encoding(name)
 
 
 class TypeRule(_Section):

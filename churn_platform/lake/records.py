@@ -1,7 +1,5 @@
 """A user's file as records in DuckDB: its header, the view `source_records`, and what could not be parsed at all."""
 
-import codecs
-import csv
 import glob
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
@@ -10,13 +8,15 @@ import duckdb
 
 from churn_platform.errors import InputError
 from churn_platform.lake.canonical import SQL, literal, referenced_columns
+from churn_platform.lake.csv_dialect import CsvDialect, dialect_of, header_of
 from churn_platform.lake.expressions import find_column, quoted
 from churn_platform.lake.mapping import Mapping
-from churn_platform.lake.source_file import FileFacts, blocks
+from churn_platform.lake.source_file import CONTAINERS, FileFacts, blocks
+from churn_platform.lake.workbook import as_text, date_columns, prepare_workbook
 
-DELIMITERS = ",;\t|"
 KEYS_SAMPLED = 1000
 TEXT_SAMPLE = 256 * 1024
+LINE_SHOWN = 64 * 1024
 REASONS = {
     "MISSING COLUMNS": "ragged row",
     "TOO MANY COLUMNS": "ragged row",
@@ -28,11 +28,15 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Malformed:
-    """A record that is no row: its number (from 1, after the header; blank lines before it count), reason and text."""
+    """A record that is no row: its number (from 1, after the header; blank lines before it count), reason and text.
+
+    `open_quote`: a quote of it is not closed on its line, so where the record ends cannot be told.
+    """
 
     row: int
     reason: str
     text: str
+    open_quote: bool = False
 
 
 def create_records_view(
@@ -48,9 +52,8 @@ def create_records_view(
     Raises:
         InputError: the header cannot be read, or the mapping names a column that it lacks.
     """
-    connection.execute("SET VARIABLE file = ?", [glob.escape(str(facts.path))])
+    connection.execute("SET VARIABLE file = ?", [glob.escape(str(facts.readable))])
     connection.execute("SET VARIABLE compression = ?", [facts.compression or "none"])
-    connection.execute("SET VARIABLE encoding = ?", [mapping.source.encoding])
     wanted = referenced_columns(mapping)
     if facts.kind == "csv":
         columns = _prepare_csv(connection, facts, mapping)
@@ -59,8 +62,10 @@ def create_records_view(
     else:
         columns = []
     query = (SQL / f"{facts.kind}_records.sql").read_text("utf-8")
+    if facts.kind == "xlsx":
+        query = _prepare_xlsx(connection, facts, mapping, query)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {query}")
-    if facts.kind == "parquet":
+    if facts.kind in CONTAINERS:
         columns = [name for name, *_ in connection.execute("DESCRIBE records").fetchall() if name != "__row"]
     for column, key in wanted.items():
         find_column(column, key, columns, facts.path.name)
@@ -69,17 +74,48 @@ def create_records_view(
 
 def malformed_records(connection: duckdb.DuckDBPyConnection, facts: FileFacts) -> list[Malformed]:
     """The records that the last reading of `source_records` could not parse, by number."""
-    if facts.kind == "parquet":
+    if facts.kind in CONTAINERS:
         return []
     header_lines = 1 if facts.kind == "csv" else 0
     found = connection.execute(
-        "SELECT line, arg_min(CAST(error_type AS VARCHAR), byte_position), any_value(csv_line) "
+        "SELECT line, arg_min(CAST(error_type AS VARCHAR), byte_position), any_value(csv_line), min(byte_position) "
         "FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
+    open_quotes = _open_quotes(connection, facts, [at for _, error, _, at in found if error == "UNQUOTED VALUE"])
     return [
-        Malformed(line - header_lines, REASONS.get(error, "unreadable row"), (text or "").strip("\r\n"))
-        for line, error, text in found
+        Malformed(
+            line - header_lines, REASONS.get(error, "unreadable row"), (text or "").strip("\r\n"), at in open_quotes
+        )
+        for line, error, text, at in found
     ]
+
+
+def _open_quotes(connection: duckdb.DuckDBPyConnection, facts: FileFacts, positions: list[int]) -> set[int]:
+    """Which of the broken values (by their first byte, from 1) open a quote that their line does not close.
+
+    DuckDB shows such a record with the lines it swallowed, but beyond its buffer it shows other text.
+    """
+    if not positions:
+        return set()
+    ((quote, escape),) = connection.execute("SELECT getvariable('quote'), getvariable('escape')").fetchall()
+    found, begin, window = set(), 0, b""
+    wanted = sorted(positions)
+    for block in blocks(facts.readable, facts.compression):
+        window += block
+        while wanted and wanted[0] - 1 + LINE_SHOWN < begin + len(window):
+            found |= _open_at(window, wanted.pop(0), begin, quote, escape)
+        drop = min(len(window), max(0, (wanted[0] - 1 if wanted else begin + len(window)) - begin))
+        begin, window = begin + drop, window[drop:]
+    for position in wanted:
+        found |= _open_at(window, position, begin, quote, escape)
+    return found
+
+
+def _open_at(window: bytes, position: int, begin: int, quote: str, escape: str) -> set[int]:
+    start = position - 1 - begin
+    line = window[start : start + LINE_SHOWN].partition(b"\n")[0].decode(errors="replace")
+    plain = line if escape == quote else line.replace(escape * 2, "").replace(escape + quote, "")
+    return {position} if plain.count(quote) % 2 else set()
 
 
 def check_whole(facts: FileFacts, malformed: list[Malformed]) -> None:
@@ -90,14 +126,15 @@ def check_whole(facts: FileFacts, malformed: list[Malformed]) -> None:
     """
     if not malformed:
         return
-    last = malformed[-1]
-    if last.reason == "broken quoting" and "\n" in last.text:
+    unclosed = next((record for record in malformed if record.open_quote or _swallowed(record)), None)
+    if unclosed is not None:
         raise InputError(
-            f"{facts.path.name} line {last.row + 1}: a quote is opened and never closed, so the rest of the file "
-            f"cannot be told apart. The line begins {last.text[:100]!r}. The file is half written or "
+            f"{facts.path.name} line {unclosed.row + 1}: a quote is opened and never closed, so the rest of the file "
+            f"cannot be told apart. The line begins {unclosed.text[:100]!r}. The file is half written or "
             "damaged: export it again."
         )
-    unfinished = (facts.last_line or b"").decode("utf-8", errors="replace").strip("\r\n")
+    last = malformed[-1]
+    unfinished = (facts.last_line or "").strip("\r\n")
     if unfinished and last.text.endswith(unfinished):
         raise InputError(
             f"{facts.path.name} line {last.row + 1} is half written: the file ends in {unfinished[-100:]!r}, without "
@@ -105,47 +142,63 @@ def check_whole(facts: FileFacts, malformed: list[Malformed]) -> None:
         )
 
 
+def _swallowed(record: Malformed) -> bool:
+    return record.reason == "broken quoting" and "\n" in record.text
+
+
 def _prepare_csv(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping) -> list[str]:
-    columns, delimiter = read_csv_header(facts, mapping)
+    columns, dialect = read_csv_header(facts, mapping)
     connection.execute("SET VARIABLE columns = ?", [dict.fromkeys(columns, "VARCHAR")])
-    connection.execute("SET VARIABLE delimiter = ?", [delimiter])
+    for name in ("delimiter", "quote", "escape"):
+        connection.execute(f"SET VARIABLE {name} = ?", [getattr(dialect, name)])
     return columns
 
 
-def read_csv_header(facts: FileFacts, mapping: Mapping) -> tuple[list[str], str]:
-    """The column names and the delimiter of a CSV file.
+def read_csv_header(facts: FileFacts, mapping: Mapping) -> tuple[list[str], CsvDialect]:
+    """The column names and the dialect of a CSV file.
 
     Raises:
-        InputError: the text is not in the declared encoding, a name occurs twice, or nothing follows the header.
+        InputError: the header is not in the declared encoding or not a record, or a name occurs twice.
     """
-    head = _first_text(facts, mapping.source.encoding).removeprefix("\ufeff")
-    line = head.partition("\n")[0]
-    usual = "\t" if ".tsv" in facts.path.suffixes else max(DELIMITERS, key=_outside_quotes(line).count)
-    delimiter = mapping.source.delimiter or usual
-    names = next(csv.reader(head.splitlines(keepends=True), delimiter=delimiter), [])
-    columns = [name.strip() or f"column{number}" for number, name in enumerate(names, start=1)]
-    seen: set[str] = set()
-    for column in columns:
-        if column.casefold() in seen:
-            raise InputError(f"{facts.path.name} line 1: the column '{column}' occurs twice. Rename one of them.")
-        seen.add(column.casefold())
-    return columns, delimiter
+    head = _first_text(facts)
+    dialect = dialect_of(head, facts.path, mapping.source)
+    return header_of(head, facts.path.name, dialect), dialect
 
 
-def _outside_quotes(line: str) -> str:
-    return "".join(line.split('"')[::2])
+def how_read(facts: FileFacts, mapping: Mapping) -> str:
+    """For a person: the format, and what of it was declared or detected, such as "csv, encoding cp1252 (detected)"."""
+    source = mapping.source
+    if facts.kind == "parquet":
+        return "parquet"
+    if facts.kind == "xlsx":
+        return f"xlsx, sheet '{source.sheet}'" if source.sheet else "xlsx, the first sheet"
+    parts = [facts.kind, f"encoding {facts.encoding} ({'declared' if source.encoding else 'detected'})"]
+    if facts.kind == "csv":
+        _, dialect = read_csv_header(facts, mapping)
+        for name in ("delimiter", "quote", "escape"):
+            known = "declared" if getattr(source, name) else "detected"
+            parts.append(f"{name} {getattr(dialect, name)!r} ({known})")
+    return ", ".join(parts)
 
 
-def _first_text(facts: FileFacts, encoding: str) -> str:
-    first = next(blocks(facts.path, facts.compression))
+def _first_text(facts: FileFacts) -> str:
+    first = next(blocks(facts.readable, facts.compression))[:TEXT_SAMPLE]
+    header = first.partition(b"\n")[0]
     try:
-        return codecs.getincrementaldecoder(encoding)().decode(first[:TEXT_SAMPLE])
+        header.decode()
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{facts.path.name} line {first.count(bytes([10]), 0, error.start) + 1} is not {encoding} text: byte "
-            f'0x{first[error.start]:02x} at position {error.start}. Declare encoding = "latin-1" or "utf-16" under '
-            "[source] in the mapping, or export the file as UTF-8."
+            f"{facts.path.name} line 1 is not utf-8 text: byte 0x{header[error.start]:02x} at position {error.start}. "
+            "Declare its encoding under [source] in the mapping, or export the file as UTF-8."
         ) from error
+    return first.decode(errors="replace").removeprefix("\ufeff")
+
+
+def _prepare_xlsx(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping, query: str) -> str:
+    sheet = prepare_workbook(connection, facts.path, mapping.source)
+    dates = date_columns(connection, facts.path, sheet, mapping.source)
+    connection.execute((SQL / "excel_time.sql").read_text("utf-8"))
+    return f"SELECT {as_text(dates)} FROM ({query})"
 
 
 def _prepare_jsonl(connection: duckdb.DuckDBPyConnection, facts: FileFacts, wanted: MappingType[str, str]) -> list[str]:

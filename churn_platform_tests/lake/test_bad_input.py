@@ -2,11 +2,13 @@
 
 import gzip
 import io
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -140,18 +142,75 @@ def test_a_bad_row_is_quarantined_with_its_line_and_the_rest_lands(
         assert detail.replace('"', '\\"') in str(original)
 
 
-def test_invalid_encoding_costs_its_row_or_is_declared(write: Write, land: Land, home: Home) -> None:
+def test_a_line_that_is_not_in_the_declared_encoding_costs_its_row(write: Write, land: Land, home: Home) -> None:
     content = (HEADER + GOOD * 12000 + "é" + GOOD).encode("latin-1")
-    report = land(write("a.csv", content))
+    report = land(write("a.csv", content), mapping_of(encoding="utf-8"))
     assert (report.rows, report.reasons) == (12000, {"invalid encoding": 1})
     ((row, *_),) = quarantined(home, report.fingerprint)
     assert row == 12001
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_declared_encoding_is_read(encoding: str, write: Write, land: Land, home: Home) -> None:
-    land(write("a.csv", (HEADER + "é" + GOOD).encode(encoding)), mapping_of(encoding=encoding))
-    assert events(home, "user_id") == [("éu",)]
+def test_of_mixed_encodings_the_other_lines_are_quarantined(write: Write, land: Land, home: Home) -> None:
+    lines = [("é" + GOOD).encode(), ("ü" + GOOD).encode("cp1252"), GOOD.encode(), ("ö" + GOOD).encode("cp1252")]
+    report = land(write("a.csv", HEADER.encode() + b"".join(lines)))
+    assert (report.rows, report.reasons) == (2, {"invalid encoding": 2})
+    assert [row[0] for row in quarantined(home, report.fingerprint)] == [2, 4]
+    assert events(home, "user_id") == [("éu",), ("u",)]
+    with pytest.raises(InputError, match="invalid encoding: 2"):
+        land(write("b.csv", HEADER.encode() + b"".join(lines[:2]) + lines[3]))
+
+
+def test_a_header_in_another_encoding_than_declared_is_named(write: Write, land: Land) -> None:
+    with pytest.raises(InputError, match="line 1 is not utf-8 text: byte 0xe9"):
+        land(write("a.csv", ("é" + HEADER + GOOD).encode("latin-1")), mapping_of(encoding="utf-8"))
+
+
+def test_bytes_that_a_declared_encoding_does_not_have_are_named_with_their_line(
+    write: Write, land: Land, home: Home
+) -> None:
+    content = (HEADER + GOOD).encode() + b"\x81" + GOOD.encode()
+    with pytest.raises(InputError, match="line 3 is not cp1252 text: byte 0x81"):
+        land(write("a.csv", content), mapping_of(encoding="cp1252"))
+    assert Ledger(home).fragments() == []
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl", "whole.csv"])
+def test_a_line_of_200_mb_is_refused_in_little_memory(name: str, tmp_path: Path, land: Land, home: Home) -> None:
+    begin = "" if name == "whole.csv" else HEADER + GOOD
+    path = tmp_path / name
+    with gzip.open(path, "wb", compresslevel=1) if name.endswith(".gz") else path.open("wb") as file:
+        file.write(begin.encode())
+        for _ in range(200):
+            file.write(b"x" * 1_000_000)
+        file.write(b"\n" + GOOD.encode())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=rf"{name} line {begin.count(chr(10)) + 1} is longer than 16 MB"):
+        land(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 120_000
+    assert Ledger(home).fragments() == []
+
+
+@pytest.mark.parametrize("megabytes", [1, 40])
+def test_a_quote_that_is_never_closed_refuses_the_file_however_long_it_goes_on(
+    megabytes: int, tmp_path: Path, land: Land, home: Home
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(HEADER + GOOD + 'u,"2024-03-01 10:00:00,purchase,2,1.5\n' + GOOD * (megabytes * 27_000))
+    with pytest.raises(InputError, match="line 3: a quote is opened and never closed"):
+        land(path)
+    assert Ledger(home).fragments() == []
+
+
+def test_a_cut_zstd_stream_is_refused(write: Write, land: Land, home: Home) -> None:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write((HEADER + GOOD * 5000).encode())
+    whole = bytes(sink.getvalue())
+    assert land(write("whole.csv.zst", whole)).rows == 5000
+    for cut in (len(whole) // 2, len(whole) - 1):
+        with pytest.raises(InputError, match=r"cut\.csv\.zst is not a whole zstd stream"):
+            land(write("cut.csv.zst", whole[:cut]))
+    assert len(Ledger(home).landed()) == 1
 
 
 def test_a_number_inside_an_expression_that_cannot_be_read_is_quarantined(write: Write, land: Land, home: Home) -> None:

@@ -1,5 +1,6 @@
 """mapping.toml: what it must hold, and errors that name the key."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from churn_platform.errors import InputError
 from churn_platform.lake.mapping import read_mapping
+from churn_platform.settings import REPOSITORY
 
 Write = Callable[[str, str], Path]
 GOOD = """
@@ -66,3 +68,28 @@ def test_a_wrong_mapping_is_named(write: Write, change: str, to: str, parts: lis
 def test_a_missing_mapping_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="datasets holds two examples"):
         read_mapping(tmp_path / "mapping.toml")
+
+
+def test_the_sections_that_the_readme_shows_make_a_mapping(write: Write) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    mapping = read_mapping(write("mapping.toml", "\n".join(re.findall(r"```toml\n(.*?)```", readme, re.DOTALL))))
+    assert mapping.source.postgres is not None
+    assert mapping.source.postgres.cursor == "line_id"
+    assert mapping.source.remote.authorization_variable == "SHOP_EXPORT"
+
+
+@pytest.mark.parametrize(
+    ("section", "parts"),
+    [
+        ('[source.postgres]\ntable = "t"\ncrsor = "id"', ["source.postgres.crsor", "Did you mean 'cursor'?", "dsn"]),
+        ('[source.remote]\nend_point = "x"', ["source.remote.end_point", "Did you mean 'endpoint'?"]),
+        ('[source.postgres]\ntable = "t"\ndsn = "password=hunter2"', ["source.postgres.dsn", "PGPASSWORD"]),
+        ('[source.remote]\nsecret_key_variable = "AK IA"', ["source.remote.secret_key_variable"]),
+    ],
+)
+def test_a_wrong_key_of_a_section_is_named_with_its_neighbours(write: Write, section: str, parts: list[str]) -> None:
+    with pytest.raises(InputError) as raised:
+        read_mapping(write("mapping.toml", GOOD.replace("[columns]", f"{section}\n[columns]")))
+    for part in parts:
+        assert part in str(raised.value)
+    assert "hunter2" not in str(raised.value)

@@ -119,7 +119,8 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
             accept(file)
             reports.append(report)
             told = f"{report.rows} rows landed, {report.quarantined} quarantined {report.reasons or ''}"
-            context.log.info(f"{report.file}: {told if report.status == 'landed' else report.status}")
+            read_as = f" ({report.read_as})" if report.read_as else ""
+            context.log.info(f"{report.file}{read_as}: {told if report.status == 'landed' else report.status}")
     return reports, refused
 
 

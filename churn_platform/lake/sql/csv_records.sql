@@ -8,10 +8,10 @@ FROM read_csv(
   header = true,
   columns = getvariable('columns'),
   delim = getvariable('delimiter'),
-  quote = '"',
-  escape = '"',
+  quote = getvariable('quote'),
+  escape = getvariable('escape'),
   strict_mode = true,
-  encoding = getvariable('encoding'),
+  encoding = 'utf-8',
   compression = getvariable('compression'),
   store_rejects = true,
   rejects_limit = 0

@@ -22,7 +22,7 @@ FROM (
       quote = '',
       escape = '',
       strict_mode = false,
-      encoding = getvariable('encoding'),
+      encoding = 'utf-8',
       compression = getvariable('compression'),
       store_rejects = true,
       rejects_limit = 0
