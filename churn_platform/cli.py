@@ -12,6 +12,7 @@ from rich.table import Table
 from churn_platform.demo import SIMULATED, demo_home, provide
 from churn_platform.doctor import examine
 from churn_platform.errors import ChurnError, UsageError
+from churn_platform.evaluate import evaluate_home, print_evaluation, write_scores
 from churn_platform.launch import open_instance, serve_ui
 from churn_platform.lifecycle import LifecycleOutcome, adopt, run_lifecycle
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
@@ -93,10 +94,27 @@ def demo(
 ) -> None:
     """Run the whole lifecycle on a data set that comes with the project."""
     shop_home = Home(home or demo_home(dataset))
-    offered = provide(dataset, shop_home)
-    keep = shop_home.definition_file.exists()
-    adopt(shop_home, offered.mapping, None if keep else offered.definition)
-    _report(shop_home, run_lifecycle(shop_home, [str(offered.source)]))
+    _report(shop_home, _run_dataset(dataset, shop_home))
+
+
+@app.command()
+def evaluate(
+    out: Annotated[Path, typer.Option(help="Folder for scores.parquet and bgnbd.parquet.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="Load this one first: simulated-shop or online-retail-ii.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Print how the model and every baseline do out of time, and write the scores of all folds for rescoring."""
+    shop_home = Home(home or demo_home(dataset)) if dataset else _home(home)
+    if dataset:
+        outcome = _run_dataset(dataset, shop_home)
+        if outcome.main.failures:
+            _report(shop_home, outcome)
+    folds = evaluate_home(shop_home)
+    print_evaluation(folds, console)
+    for file in write_scores(folds, out):
+        console.print(str(file), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -166,6 +184,12 @@ def rollback(model: str, by: ByOption, note: NoteOption, home: HomeOption = None
         f"{restored} is champion again" if restored else "There is no champion now; the next rung of the ladder scores"
     )
     console.print(f"{what}. Run the job daily_refresh (or churn run) to score with it.")
+
+
+def _run_dataset(dataset: str, home: Home) -> LifecycleOutcome:
+    offered = provide(dataset, home)
+    adopt(home, offered.mapping, None if home.definition_file.exists() else offered.definition)
+    return run_lifecycle(home, [str(offered.source)])
 
 
 def _home(home: Path | None) -> Home:

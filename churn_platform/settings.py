@@ -6,6 +6,7 @@ import os
 import tomllib
 from datetime import UTC, date, datetime
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -75,6 +76,13 @@ class Scores(_Section):
         return self
 
 
+class Evaluation(_Section):
+    """Dates that a published protocol prescribes. Left out, the platform chooses them from the data."""
+
+    first_training_snapshot: date | None = Field(default=None, description="the first snapshot of the training grid")
+    folds: tuple[date, ...] = Field(default=(), max_length=3, description="out-of-time snapshots, on the grid or not")
+
+
 class ProductDefinition(_Section):
     """`churn.toml`: what a product manager decides."""
 
@@ -85,6 +93,7 @@ class ProductDefinition(_Section):
     targets: Targets = Targets()
     campaign: Campaign = Campaign()
     scores: Scores = Scores()
+    evaluation: Evaluation = Evaluation()
 
     @field_validator("timezone")
     @classmethod
@@ -94,6 +103,17 @@ class ProductDefinition(_Section):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"'{name}' is not a time zone of the IANA database, such as 'Europe/London'") from error
         return name
+
+    @model_validator(mode="after")
+    def _folds_apart(self) -> Self:
+        folds, window = sorted(self.evaluation.folds), self.churn.lead_days + self.churn.horizon_days
+        for earlier, later in pairwise(folds):
+            if (later - earlier).days < window:
+                raise ValueError(
+                    f"evaluation.folds: the label window of {earlier} ({window} days) reaches into {later}; "
+                    "an honest test needs windows that do not overlap"
+                )
+        return self
 
     @cached_property
     def version(self) -> str:

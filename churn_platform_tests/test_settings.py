@@ -84,7 +84,7 @@ def test_what_is_written_is_read(read: Read) -> None:
     [
         (
             "horizon = 3",
-            "horizon: unknown key. Existing: auto_accept, campaign, churn, currency, scores, targets, timezone.",
+            "horizon: unknown key. Existing: auto_accept, campaign, churn, currency, evaluation, scores, targets,",
         ),
         ("timezon = 'UTC'", "timezon: unknown key. Did you mean 'timezone'?"),
         (
@@ -96,6 +96,10 @@ def test_what_is_written_is_read(read: Read) -> None:
             "timezone: Value error, 'Europe/Londinium' is not a time zone of the IANA database",
         ),
         ("timezone = '../etc/passwd'", "'../etc/passwd' is not a time zone of the IANA database"),
+        (
+            "[evaluation]\nfolds = [2024-06-01, 2024-04-01]",
+            "evaluation.folds: the label window of 2024-04-01 (90 days) reaches into 2024-06-01",
+        ),
         ("[scores]\nmedium = 0.7", "scores: Value error, the bands must ascend: medium < high < critical"),
         ("[scores]\nhigh = 0.8", "the bands must ascend"),
         ("[churn]\nhorizon_days = 0", "churn.horizon_days: Input should be greater than or equal to 1 (found 0)"),

@@ -4,7 +4,7 @@ Every metric is computed on weighted users, so that all resamples of a bootstrap
 a resample is a row of counts, shape (resamples, users). `y` is 1 for churned, `p` is P(churn), one row per user.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +121,42 @@ def paired_gain(
         InputError: as `evaluate`; or an unknown metric, or recall_at_capacity without a capacity.
         NotEnoughData: all users churned or none did.
     """
+    gain, users = _paired(y, p, q, metric, capacity), len(np.asarray(y))
+    resampled = np.concatenate([gain(weights) for weights in _resampled_weights(users, resamples, seed)])
+    return _interval(float(gain(np.ones((1, users)))[0]), resampled)
+
+
+@dataclass(frozen=True)
+class PairedScores:
+    """One fold: its users' ids, outcomes and the probabilities of two models, each of shape (users,)."""
+
+    users: ArrayLike
+    y: ArrayLike
+    p: ArrayLike
+    q: ArrayLike
+
+
+def pooled_gain(folds: Sequence[PairedScores], metric: str, *, resamples: int = 1000, seed: int = 0) -> Interval:
+    """The mean over folds of how much better `p` is than `q`, on resamples of customers.
+
+    A customer is drawn once for all folds, since the same customer's outcomes at two dates are not independent.
+
+    Raises:
+        InputError, NotEnoughData: as `paired_gain`, for any fold.
+    """
+    names, index = np.unique(np.concatenate([np.asarray(fold.users) for fold in folds]), return_inverse=True)
+    rows = np.split(index, np.cumsum([len(np.asarray(fold.users)) for fold in folds])[:-1])
+    gains = [_paired(fold.y, fold.p, fold.q, metric, None) for fold in folds]
+    resampled = [
+        np.mean([gain(weights[:, at]) for gain, at in zip(gains, rows, strict=True)], axis=0)
+        for weights in _resampled_weights(len(names), resamples, seed)
+    ]
+    point = [gain(np.ones((1, len(at))))[0] for gain, at in zip(gains, rows, strict=True)]
+    return _interval(float(np.mean(point)), np.concatenate(resampled))
+
+
+def _paired(y: ArrayLike, p: ArrayLike, q: ArrayLike, metric: str, capacity: int | None) -> Callable[[Floats], Floats]:
+    """Weights, shape (resamples, users) → the gain of `p` over `q`, shape (resamples,)."""
     if metric not in METRICS:
         raise InputError(f"Unknown metric '{metric}'.{suggest(metric, list(METRICS))}")
     probabilities = metric in _LOWER_IS_BETTER
@@ -133,8 +169,7 @@ def paired_gain(
         theirs = _values(outcome, second, weights, [metric], capacity)[metric]
         return sign * (ours - theirs)
 
-    resampled = np.concatenate([gain(weights) for weights in _resampled_weights(len(outcome), resamples, seed)])
-    return _interval(float(gain(np.ones((1, len(outcome))))[0]), resampled)
+    return gain
 
 
 def _auc(ranked: _Ranked, _: int | None) -> Floats:

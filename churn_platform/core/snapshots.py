@@ -47,6 +47,22 @@ class History:
 
 
 @dataclass(frozen=True)
+class FixedDates:
+    """Dates that a published protocol prescribes; what is not prescribed follows from the data.
+
+    Attributes:
+        first_training: the first snapshot of the training grid.
+        folds: the out-of-time snapshots; they need not lie on the grid.
+    """
+
+    first_training: date | None = None
+    folds: tuple[date, ...] = ()
+
+
+NOTHING_FIXED = FixedDates()
+
+
+@dataclass(frozen=True)
 class SnapshotPlan:
     """The snapshots of one day.
 
@@ -60,25 +76,32 @@ class SnapshotPlan:
     labelled: tuple[date, ...]
     folds: tuple[date, ...]
 
+    @property
+    def examined(self) -> tuple[date, ...]:
+        """Every snapshot with labels: to learn from, to be tested on, or both; ascending."""
+        return tuple(sorted({*self.labelled, *self.folds}))
 
-def plan_snapshots(history: History, windows: Windows) -> SnapshotPlan:
+
+def plan_snapshots(history: History, windows: Windows, fixed: FixedDates = NOTHING_FIXED) -> SnapshotPlan:
     """Lay the training grid and choose the folds.
 
     The grid has the training cadence and is anchored at the newest snapshot that the bulk load labels (else at the
     first arrival day), so that it does not shift from day to day. A training snapshot needs a full lookback of history.
+    Of the prescribed folds those count whose label has closed and which leave something to train on.
     """
     step = timedelta(days=windows.cadence)
     anchor = _anchor(history, windows)
     earliest = history.first_day + timedelta(days=windows.lookback)
-    snapshot = anchor - ((anchor - earliest) // step) * step
+    snapshot = fixed.first_training or anchor - ((anchor - earliest) // step) * step
     labelled = []
     while label_closed(snapshot, history, windows):
         labelled.append(snapshot)
         snapshot += step
+    closed = sorted(fold for fold in fixed.folds if label_closed(fold, history, windows))
     return SnapshotPlan(
         newest=history.watermark + timedelta(days=1),
         labelled=tuple(labelled),
-        folds=_choose_folds(labelled, windows),
+        folds=_choose_folds(labelled, closed if fixed.folds else labelled, windows),
     )
 
 
@@ -108,12 +131,12 @@ def label_closed(snapshot: date, history: History, windows: Windows) -> bool:
     return end + history.grace_period(end, windows) <= history.watermark
 
 
-def _choose_folds(labelled: list[date], windows: Windows) -> tuple[date, ...]:
+def _choose_folds(labelled: list[date], offered: list[date], windows: Windows) -> tuple[date, ...]:
     """Newest first; each leaves at least one training snapshot whose label window ends on or before it."""
     folds: list[date] = []
-    for snapshot in reversed(labelled):
+    for snapshot in reversed(offered):
         disjoint = not folds or windows.label_end(snapshot) <= folds[-1]
-        trainable = windows.label_end(labelled[0]) <= snapshot
+        trainable = bool(labelled) and windows.label_end(labelled[0]) <= snapshot
         if disjoint and trainable and len(folds) < MAXIMUM_FOLDS:
             folds.append(snapshot)
     return tuple(folds)

@@ -209,12 +209,12 @@ def _wanted_versions(library: Library, table: str, shop: Shop) -> dict[str, str]
     """Planned snapshot → version. A table of labels has the closed ones; any other also the newest."""
     plan, windows, history, code = shop.plan, shop.windows, shop.history, library.code_versions[table]
     if _binds_labels(library, table):
-        ends = {snapshot: windows.label_end(snapshot) for snapshot in plan.labelled}
+        ends = {snapshot: windows.label_end(snapshot) for snapshot in plan.examined}
         return {
             snapshot.isoformat(): shop.snapshot_version(code, end + history.grace_period(end, windows))
             for snapshot, end in ends.items()
         }
-    return {snapshot.isoformat(): shop.snapshot_version(code, snapshot) for snapshot in (*plan.labelled, plan.newest)}
+    return {snapshot.isoformat(): shop.snapshot_version(code, snapshot) for snapshot in (*plan.examined, plan.newest)}
 
 
 def _snapshot_values(shop: Shop, snapshot: date) -> dict[str, date | int]:

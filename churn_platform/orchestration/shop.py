@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 from pydantic import Field, PrivateAttr
 
-from churn_platform.core.snapshots import History, SnapshotPlan, Windows, plan_snapshots
+from churn_platform.core.snapshots import FixedDates, History, SnapshotPlan, Windows, plan_snapshots
 from churn_platform.errors import NotEnoughData
 from churn_platform.lake.ledger import Ledger
 from churn_platform.registry.registry import ModelRegistry
@@ -95,14 +95,16 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def plan(self) -> SnapshotPlan:
-        return plan_snapshots(self.history, self.windows)
+        evaluation = self.definition.evaluation
+        fixed = FixedDates(evaluation.first_training_snapshot, evaluation.folds)
+        return plan_snapshots(self.history, self.windows, fixed)
 
     def values(self) -> dict[str, Value]:
         """Values of the SQL parameters that do not depend on the partition."""
         definition, plan = self.definition, self.plan
         return {
             "newest_snapshot": plan.newest,
-            "training_snapshots": list(plan.labelled),
+            "training_snapshots": list(plan.examined),
             "timezone": definition.timezone,
             "activity_types": list(definition.churn.activity),
             "lookback_days": definition.churn.lookback_days,
@@ -132,7 +134,10 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
         return int(campaign.budget // campaign.contact_cost)
 
     def training_frame(self, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-        """The training set with its features, ordered by (snapshot_date, user_id)."""
+        """The training set with its features, ordered by (snapshot_date, user_id).
+
+        It holds the snapshots of `plan.examined`: a model learns from those of `plan.labelled` only.
+        """
         return connection.sql(
             "SELECT user_features.*, churned FROM training_set JOIN user_features USING (snapshot_date, user_id)"
             " ORDER BY snapshot_date, user_id"

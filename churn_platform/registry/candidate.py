@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from math import nan
@@ -27,7 +27,8 @@ from churn_platform.core import (
     recency_rule,
 )
 from churn_platform.core.churn_model import ChurnModel
-from churn_platform.core.evaluation import CHAMPION, Protocol, evaluate_fold
+from churn_platform.core.evaluation import CHAMPION, FoldEvaluation, Protocol, evaluate_fold
+from churn_platform.core.snapshots import SnapshotPlan
 from churn_platform.registry.store import ModelStore
 
 LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
@@ -38,10 +39,8 @@ RECIPE = (
 )  # fmt: skip
 
 
-def candidate_version(
-    frame: pl.DataFrame, features: Sequence[str], folds: Sequence[date], definition_version: str
-) -> str:
-    """Hash of what decides the model and its tests: rows, features, folds, definition, recipe."""
+def candidate_version(frame: pl.DataFrame, features: Sequence[str], plan: SnapshotPlan, definition_version: str) -> str:
+    """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe."""
     digest = hashlib.sha256()
     for column in frame.iter_columns():
         values = (
@@ -52,9 +51,7 @@ def candidate_version(
         content = values.to_numpy().tobytes() if column.dtype.is_numeric() else "\x1f".join(values).encode()
         digest.update(column.name.encode() + content)
     sources = [inspect.getsource(module) for module in RECIPE]
-    digest.update(
-        json.dumps([[fold.isoformat() for fold in folds], list(features), definition_version, sources]).encode()
-    )
+    digest.update(json.dumps([*_iso(plan.labelled, plan.folds), list(features), definition_version, sources]).encode())
     return digest.hexdigest()[:12]
 
 
@@ -70,7 +67,8 @@ def train_candidate(
     """Train on all rows and save under `name`.
 
     Args:
-        frame: grain (snapshot_date, user_id), ordered, with `churned` and the features as of the snapshot.
+        frame: grain (snapshot_date, user_id), ordered, with `churned` and the features as of the snapshot; the training
+            snapshots only.
         window_days: lead plus horizon.
 
     Returns:
@@ -94,9 +92,9 @@ def train_candidate(
 
 
 def evaluate_candidate(
-    frame: pl.DataFrame, features: Sequence[str], folds: Sequence[date], *, protocol: Protocol, name: str
+    frame: pl.DataFrame, features: Sequence[str], plan: SnapshotPlan, *, protocol: Protocol, name: str
 ) -> pl.DataFrame:
-    """Evaluate the recipe at every fold, each time trained only on labels closed by then.
+    """The table of `evaluate_folds`.
 
     Returns:
         Rows of the table model_evaluation: (model_version, fold, population, model, metric) with value, lower, upper.
@@ -105,17 +103,39 @@ def evaluate_candidate(
         NotEnoughData: a fold has nothing to learn from.
     """
     tables = []
-    for fold in folds:
-        found = evaluate_fold(frame, fold, features, protocol)
+    for found in evaluate_folds(frame, features, plan, protocol):
         facts = {
             "users": float(found.users),
             "churn_rate": found.churn_rate,
             "training_rows": float(found.training_rows),
             "capacity": float(protocol.capacity),
         }
-        rows = [(fold, protocol.population, CHAMPION, metric, value, None, None) for metric, value in facts.items()]
+        rows = [
+            (found.fold, protocol.population, CHAMPION, metric, value, None, None) for metric, value in facts.items()
+        ]
         tables += [found.rows, pl.DataFrame(rows, schema=found.rows.schema, orient="row")]
     return pl.concat(tables).select(pl.lit(name).alias("model_version"), pl.all())
+
+
+def evaluate_folds(
+    frame: pl.DataFrame, features: Sequence[str], plan: SnapshotPlan, protocol: Protocol
+) -> Iterator[FoldEvaluation]:
+    """Evaluate the recipe at every fold, each time trained only on training snapshots whose labels had closed by then.
+
+    Args:
+        frame: grain (snapshot_date, user_id), with the snapshots of `plan.examined`.
+
+    Raises:
+        NotEnoughData: a fold has nothing to learn from.
+    """
+    for fold in plan.folds:
+        yield evaluate_fold(
+            frame.filter(pl.col("snapshot_date").is_in([*plan.labelled, fold])), fold, features, protocol
+        )
+
+
+def _iso(*dates: Sequence[date]) -> list[list[str]]:
+    return [[day.isoformat() for day in group] for group in dates]
 
 
 def _installed() -> dict[str, str]:

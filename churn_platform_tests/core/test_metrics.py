@@ -141,6 +141,35 @@ def test_paired_is_narrower_than_apart() -> None:
     assert gain.upper - gain.lower < (alone.upper - alone.lower) / 3
 
 
+@pytest.mark.parametrize("metric", ["auc", "log_loss"])
+def test_a_gain_pooled_over_one_fold_is_the_paired_gain(metric: str) -> None:
+    fold = metrics.PairedScores(np.arange(USERS), Y, P, Q)
+    assert metrics.pooled_gain([fold], metric, resamples=50) == metrics.paired_gain(Y, P, Q, metric, resamples=50)
+
+
+def test_a_customer_is_drawn_once_for_all_folds() -> None:
+    """Two folds of the same customers and outcomes say no more than one; of other customers they do."""
+    names = np.array([f"u{number:05}" for number in range(USERS)])
+    fold = metrics.PairedScores(names, Y, P, Q)
+    once = metrics.pooled_gain([fold], "auc", resamples=200)
+    order = np.random.default_rng(1).permutation(USERS)
+    shuffled = metrics.PairedScores(names[order], Y[order], P[order], Q[order])
+    twice = metrics.pooled_gain([fold, shuffled], "auc", resamples=200)
+    assert [twice.value, twice.lower, twice.upper] == pytest.approx([once.value, once.lower, once.upper])
+    strangers = metrics.PairedScores(np.char.add("x", names), Y, P, Q)
+    apart = metrics.pooled_gain([fold, strangers], "auc", resamples=200)
+    assert apart.value == pytest.approx(once.value)
+    assert apart.upper - apart.lower < 0.9 * (once.upper - once.lower)
+
+
+def test_a_pooled_gain_changes_its_sign_with_the_order_and_names_an_unknown_metric() -> None:
+    ahead = metrics.pooled_gain([metrics.PairedScores(np.arange(USERS), Y, P, Q)], "log_loss", resamples=50)
+    behind = metrics.pooled_gain([metrics.PairedScores(np.arange(USERS), Y, Q, P)], "log_loss", resamples=50)
+    assert ahead.value == pytest.approx(-behind.value) and ahead.lower > 0 > behind.upper
+    with pytest.raises(InputError, match="Did you mean 'auc'"):
+        metrics.pooled_gain([metrics.PairedScores(np.arange(USERS), Y, P, Q)], "acu")
+
+
 def test_one_class_is_not_enough() -> None:
     with pytest.raises(NotEnoughData, match="0 churned"):
         metrics.auc(np.zeros(5), np.linspace(0, 1, 5))

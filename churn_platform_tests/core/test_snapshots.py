@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_platform.core.snapshots import MAXIMUM_FOLDS, History, Windows, plan_snapshots, require_folds
+from churn_platform.core.snapshots import MAXIMUM_FOLDS, FixedDates, History, Windows, plan_snapshots, require_folds
 from churn_platform.errors import NotEnoughData
 
 FIRST = date(2020, 1, 1)
@@ -119,6 +119,29 @@ def test_the_figures_of_online_retail() -> None:
     assert len(plan.labelled) == 16
     assert plan.folds == (date(2011, 9, 9), date(2011, 6, 11), date(2011, 3, 13))
     require_folds(plan, ONLINE_RETAIL, DEFAULT)
+
+
+def test_prescribed_dates_of_online_retail() -> None:
+    fixed = FixedDates(date(2010, 6, 1), (date(2011, 6, 1), date(2011, 9, 9), date(2011, 3, 1)))
+    plan = plan_snapshots(ONLINE_RETAIL, DEFAULT, fixed)
+    assert plan.labelled[:2] == (date(2010, 6, 1), date(2010, 7, 1))
+    assert plan.labelled[-1] + 90 * DAY <= date(2011, 12, 8) < plan.labelled[-1] + 120 * DAY
+    assert plan.folds == (date(2011, 9, 9), date(2011, 6, 1), date(2011, 3, 1))
+    assert {*plan.folds} & {*plan.labelled} == set()
+    assert plan.examined == tuple(sorted([*plan.labelled, *plan.folds]))
+
+
+def test_a_prescribed_fold_counts_once_its_label_has_closed_and_something_is_left_to_train_on() -> None:
+    fixed = FixedDates(date(2010, 6, 1), (date(2010, 8, 29), date(2010, 11, 30), date(2011, 9, 9), date(2011, 12, 9)))
+    assert plan_snapshots(ONLINE_RETAIL, DEFAULT, fixed).folds == (date(2011, 9, 9), date(2010, 11, 30))
+
+
+@given(history=histories(), windows=windows_of_any_shop)
+def test_without_prescribed_dates_every_examined_snapshot_is_one_to_learn_from(
+    history: History, windows: Windows
+) -> None:
+    plan = plan_snapshots(history, windows)
+    assert plan.examined == plan.labelled
 
 
 def test_too_short_a_history_is_refused_with_what_is_needed_and_what_exists() -> None:

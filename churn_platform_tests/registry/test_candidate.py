@@ -3,7 +3,8 @@
 import inspect
 import json
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -11,32 +12,35 @@ import pytest
 
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.evaluation import CHAMPION, Protocol
+from churn_platform.core.snapshots import SnapshotPlan
 from churn_platform.errors import NotEnoughData
 from churn_platform.registry import candidate
-from churn_platform.registry.candidate import candidate_version, evaluate_candidate, train_candidate
+from churn_platform.registry.candidate import candidate_version, evaluate_candidate, evaluate_folds, train_candidate
 from churn_platform.registry.store import ModelStore
 from churn_platform_tests.core.shop_frame import FEATURES, WINDOW_DAYS, shop_frame
 
 FRAME = shop_frame(users=60, snapshots=6)
-FOLDS = [date(2024, 5, 30)]
+GRID = tuple(sorted(FRAME["snapshot_date"].unique()))
+PLAN = SnapshotPlan(date(2024, 9, 1), GRID, (date(2024, 5, 30),))
 
 
 def version(
-    frame: pl.DataFrame = FRAME, folds: list[date] = FOLDS, definition: str = "d1", features: list[str] = FEATURES
+    frame: pl.DataFrame = FRAME, plan: SnapshotPlan = PLAN, definition: str = "d1", features: list[str] = FEATURES
 ) -> str:
-    return candidate_version(frame, features, folds, definition)
+    return candidate_version(frame, features, plan, definition)
 
 
 def test_the_same_inputs_give_the_same_name() -> None:
-    assert version() == version(FRAME.clone(), [*FOLDS])
+    assert version() == version(FRAME.clone(), replace(PLAN))
     assert len(version()) == 12
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"folds": [date(2024, 5, 31)]},
-        {"folds": []},
+        {"plan": replace(PLAN, folds=(date(2024, 5, 31),))},
+        {"plan": replace(PLAN, folds=())},
+        {"plan": replace(PLAN, labelled=GRID[1:])},
         {"definition": "d2"},
         {"features": FEATURES[:-1]},
         {"frame": FRAME.head(-1)},
@@ -46,7 +50,7 @@ def test_the_same_inputs_give_the_same_name() -> None:
         {"frame": FRAME.with_columns(user_id=pl.lit("u") + pl.col("user_id"))},
         {"frame": FRAME.with_columns(views_30d=pl.when(pl.int_range(pl.len()) == 7).then(None).otherwise("views_30d"))},
     ],
-    ids=["fold", "no fold", "definition", "features", "row", "order", "column", "label", "user", "null"],
+    ids=["fold", "no fold", "grid", "definition", "features", "row", "order", "column", "label", "user", "null"],
 )
 def test_another_input_gives_another_name(changed: dict[str, object]) -> None:
     assert version(**changed) != version()  # type: ignore[arg-type]
@@ -102,7 +106,7 @@ def test_nothing_is_kept_of_a_training_that_is_refused(tmp_path: Path) -> None:
 def test_an_evaluation_names_the_model_and_counts_the_fold() -> None:
     fold = date(2024, 5, 30)
     protocol = Protocol(window_days=WINDOW_DAYS, capacity=10, resamples=50)
-    rows = evaluate_candidate(FRAME, FEATURES, [fold], protocol=protocol, name="v1")
+    rows = evaluate_candidate(FRAME, FEATURES, PLAN, protocol=protocol, name="v1")
     assert set(rows["model_version"]) == {"v1"}
     assert set(rows["fold"]) == {fold}
     own = dict(rows.filter(pl.col("model") == CHAMPION).select("metric", "value").rows())
@@ -114,3 +118,15 @@ def test_an_evaluation_names_the_model_and_counts_the_fold() -> None:
     assert 0 <= own["auc"] <= 1
     assert rows.select("fold", "population", "model", "metric").is_unique().all()
     assert rows.filter(pl.col("metric") == "auc")["model"].n_unique() > 1
+
+
+def test_a_fold_off_the_grid_is_tested_on_and_never_learnt_from() -> None:
+    older, newer = GRID[3], GRID[5]
+    plan = SnapshotPlan(date(2024, 9, 1), tuple(day for day in GRID if day not in (older, newer)), (newer, older))
+    protocol = Protocol(window_days=WINDOW_DAYS, capacity=10, resamples=20)
+    found = list(evaluate_folds(FRAME, FEATURES, plan, protocol))
+    assert [fold.fold for fold in found] == [newer, older]
+    for fold in found:
+        closed = [day for day in plan.labelled if day + timedelta(days=WINDOW_DAYS) <= fold.fold]
+        assert list(fold.training_snapshots) == closed
+        assert fold.users == FRAME.filter(snapshot_date=fold.fold).height

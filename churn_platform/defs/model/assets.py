@@ -49,10 +49,12 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
         require_folds(shop.plan, shop.history, shop.windows)
         with shop.warehouse() as connection:
             frame = shop.training_frame(connection)
-        name = candidate_version(frame, shop.features, shop.plan.folds, shop.definition.version)
+        plan = shop.plan
+        name = candidate_version(frame, shop.features, plan, shop.definition.version)
+        learnt = frame.filter(pl.col("snapshot_date").is_in(plan.labelled))
         if not shop.models.exists(name):
             train_candidate(
-                frame,
+                learnt,
                 shop.features,
                 window_days=shop.windows.lead + shop.windows.horizon,
                 name=name,
@@ -62,7 +64,7 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
     except NotEnoughData as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     if shop.registry.candidate() != name:
-        reason = f"trained on {frame.height} rows of {frame['snapshot_date'].n_unique()} snapshots"
+        reason = f"trained on {learnt.height} rows of {learnt['snapshot_date'].n_unique()} snapshots"
         shop.registry.record(name, "candidate", actor=PLATFORM, at=shop.now(), reason=reason)
     training = shop.models.manifest(name)["training"]
     context.log.info(f"Candidate {name}: {training['rows']} rows of {training['snapshots']} snapshots.")
@@ -74,17 +76,17 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
 def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
     frame = shop.training_frame(connection)
-    folds = shop.plan.folds
-    name = candidate_version(frame, shop.features, folds, shop.definition.version)
+    plan = shop.plan
+    name = candidate_version(frame, shop.features, plan, shop.definition.version)
     columns = default_library().contract("model_evaluation").column_names
     protocol = Protocol(window_days=shop.windows.lead + shop.windows.horizon, capacity=shop.capacity)
     if not table_exists(connection, "model_evaluation"):
-        return evaluate_candidate(frame, shop.features, folds, protocol=protocol, name=name)
+        return evaluate_candidate(frame, shop.features, plan, protocol=protocol, name=name)
     known = connection.table("model_evaluation").pl().select(columns)
     tested_for = known.filter(model_version=name, metric="capacity")["value"].unique().to_list()
     if tested_for == [float(shop.capacity)]:
         return known
-    new = evaluate_candidate(frame, shop.features, folds, protocol=protocol, name=name)
+    new = evaluate_candidate(frame, shop.features, plan, protocol=protocol, name=name)
     return pl.concat([known.filter(pl.col("model_version") != name), new.select(columns)])
 
 

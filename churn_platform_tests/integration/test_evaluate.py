@@ -1,0 +1,48 @@
+"""`churn evaluate` on a finished home: the table, and the files that anybody may rescore."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from churn_platform.core import metrics
+from churn_platform_tests.integration.conftest import SmallShop
+from churn_platform_tests.integration.shops import churn, rows
+
+FILES = {"churn_model": "scores.parquet", "bgnbd": "bgnbd.parquet"}
+
+
+def test_the_scores_written_are_those_of_the_evaluation(small_shop: SmallShop, tmp_path: Path) -> None:
+    home, out = small_shop.home, tmp_path / "out"
+    ended = churn("evaluate", "--out", out, home=home.root)
+    assert ended.code == 0, ended.output
+    for told in ("Fold 2025-", "mean AUC", "gain in AUC", "BG/NBD", "recency rule", "scores.parquet"):
+        assert told in ended.output
+    labels = pl.DataFrame(
+        rows(home.warehouse_file, "SELECT user_id, snapshot_date, churned FROM training_set"),
+        schema=["customer_id", "cutoff", "churned"], orient="row",
+    )  # fmt: skip
+    for model, name in FILES.items():
+        scores = pl.read_parquet(out / name)
+        assert scores.columns == ["customer_id", "cutoff", "probability"]
+        for fold, value in rows(
+            home.published_file,
+            f"SELECT fold, value FROM model_evaluation WHERE metric = 'auc' AND model = '{model}'",
+        ):
+            expected = labels.filter(cutoff=fold)
+            found = expected.join(scores, on=["customer_id", "cutoff"], how="left")
+            assert scores.filter(cutoff=fold).height == expected.height
+            assert metrics.auc(found["churned"].cast(pl.Float64), found["probability"]) == pytest.approx(value)
+
+
+def test_a_home_without_a_training_set_is_told_what_to_run(tmp_path: Path) -> None:
+    ended = churn("evaluate", "--out", tmp_path / "out", home=tmp_path / "home")
+    assert ended.code == 2
+    assert "Nothing has been built" in ended.output and "churn run" in ended.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_dataset_is_refused(tmp_path: Path) -> None:
+    ended = churn("evaluate", "--dataset", "online-retail", "--out", tmp_path / "out", home=tmp_path / "home")
+    assert ended.code == 2
+    assert "no dataset 'online-retail'" in ended.output and "online-retail-ii" in ended.output
