@@ -8,9 +8,11 @@ import duckdb
 from sqlglot import exp
 
 from churn_platform.errors import InputError
-from churn_platform.lake.expressions import BoundExpression, bind_expression, parse_expression, quoted
+from churn_platform.lake.expressions import BoundExpression, bind_expression, literal, parse_expression, quoted
 from churn_platform.lake.ledger import Mode
 from churn_platform.lake.mapping import EPOCH_FORMATS, EXCEL_SERIAL, MAPPABLE, Mapping
+from churn_platform.lake.texts import as_text, identifier, trimmed
+from churn_platform.lake.value_maps import translated
 from churn_platform.settings import shop_day
 
 SQL = Path(__file__).with_name("sql")
@@ -53,9 +55,9 @@ def create_canonical_view(
         connection.execute(f"SET VARIABLE {name} = ?", [value])
     _set_source(connection, mapping)
     _set_arrival(connection, mode, timezone, arrived_at)
-    types = _column_types(connection, "source_records")
+    types = column_types(connection, "source_records")
     _create_expressed(connection, mapping, types, file)
-    raw = _column_types(connection, "expressed")
+    raw = column_types(connection, "expressed")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW mapped AS {_mapped_sql(mapping, raw, timezone)}")
     for view in ("judged", "typed", "canonical"):
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {(SQL / f'{view}.sql').read_text('utf-8')}")
@@ -67,6 +69,8 @@ def referenced_columns(mapping: Mapping) -> dict[str, str]:
     for key, text in mapping.expressions().items():
         for column in parse_expression(text, key).find_all(exp.Column):
             found.setdefault(column.name, key)
+    for name in mapping.join.on if mapping.join else ():
+        found.setdefault(name, f"join.on.{name}")
     return found
 
 
@@ -97,7 +101,8 @@ def _create_expressed(
     bound = {}
     for key, text in mapping.expressions().items():
         bound[key] = bind_expression(parse_expression(text, key), key, types, file)
-    selected = [_checked(connection, key, text, file) for key, text in bound.items() if key.startswith("columns.")]
+    selected = ["__row", "__element AS element", "__record AS record", "__broken AS broken"]
+    selected += [_checked(connection, key, text, file) for key, text in bound.items() if key.startswith("columns.")]
     if mapping.event_type:
         selected.append(f"{_type_rules(connection, mapping, bound, file)} AS event_type")
     if mapping.properties:
@@ -106,7 +111,7 @@ def _create_expressed(
             _checked(connection, f"properties.{name}", bound[f"properties.{name}"], file)
         selected.append(f"json_object({', '.join(pairs)}) AS properties")
     selected.append(f"{_bad_number(bound)} AS bad_number")
-    query = f"SELECT __row, __record AS record, __broken AS broken, {', '.join(selected)} FROM source_records"
+    query = f"SELECT {', '.join(selected)} FROM source_records"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW expressed AS {query}")
 
 
@@ -136,14 +141,14 @@ def _type_rules(
 def _bad_number(bound: dict[str, BoundExpression]) -> str:
     columns = sorted({column for expression in bound.values() for column in expression.number_columns})
     checks = [
-        f"WHEN trim({quoted(column)}) <> '' AND TRY_CAST({quoted(column)} AS DOUBLE) IS NULL THEN {quoted(column)}"
+        f"WHEN trim({quoted(column)}) <> '' AND as_double({quoted(column)}) IS NULL THEN {quoted(column)}"
         for column in columns
     ]
     return f"CASE {' '.join(checks)} END" if checks else "CAST(NULL AS VARCHAR)"
 
 
 def _mapped_sql(mapping: Mapping, raw: dict[str, str], timezone: str) -> str:
-    selected = ["__row", "record", "broken", "bad_number"]
+    selected = ["__row", "element", "record", "broken", "bad_number"]
     for column in MAPPABLE:
         if column == "event_time":
             selected += _time_columns(mapping, raw[column], timezone)
@@ -152,40 +157,29 @@ def _mapped_sql(mapping: Mapping, raw: dict[str, str], timezone: str) -> str:
         elif column == "properties":
             selected += _property_columns(raw.get(column))
         else:
-            selected.append(f"{_text(column, raw.get(column))} AS {quoted(column)}")
+            text = _text(column, raw.get(column))
+            if column in mapping.values:
+                text = translated(text, mapping.values[column], f"trim({text})" if column == "text" else text)
+            selected.append(f"{text} AS {quoted(column)}")
     return f"SELECT {', '.join(selected)} FROM expressed"
 
 
 def _text(column: str, raw_type: str | None) -> str:
-    name = quoted(column)
     if raw_type is None:
         return "CAST(NULL AS VARCHAR)"
-    if raw_type in ("DOUBLE", "FLOAT") or raw_type.startswith("DECIMAL"):
-        whole = f"{name} = trunc({name}) AND abs({name}) < 1e15"
-        plain = f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
-        return f"CASE WHEN NOT isnan({name}) THEN {plain} END" if raw_type in ("DOUBLE", "FLOAT") else plain
-    text = name if raw_type == "VARCHAR" else f"CAST({name} AS VARCHAR)"
     if column == "text":
-        return f"nullif({text}, '')"
-    trimmed = f"nullif({_trimmed(text)}, '')"
-    if column not in IDENTIFIERS:
-        return trimmed
-    is_whole = f"ends_with({trimmed}, '.0') AND regexp_full_match({trimmed}, '[0-9]+\\.0')"
-    return f"CASE WHEN {is_whole} THEN replace({trimmed}, '.0', '') ELSE {trimmed} END"
-
-
-def _trimmed(text: str) -> str:
-    """The text without blanks around it. DuckDB's trim walks every character, so it is kept for texts that need it."""
-    suspect = f"starts_with({text}, ' ') OR ends_with({text}, ' ') OR strlen({text}) <> length({text})"
-    return f"CASE WHEN {suspect} THEN trim({text}) ELSE {text} END"
+        return f"nullif({as_text(quoted(column), raw_type)}, '')"
+    return identifier(quoted(column), raw_type) if column in IDENTIFIERS else trimmed(quoted(column), raw_type)
 
 
 def _number_columns(column: str, raw_type: str | None) -> list[str]:
     value, text = "NULL", "NULL"
     if raw_type is not None:
         value = f"nullif({column}, CAST('NaN' AS {raw_type}))" if raw_type in ("DOUBLE", "FLOAT") else column
-        value = f"trim({value})" if raw_type == "VARCHAR" else value
-        text = f"nullif(CAST({value} AS VARCHAR), '')"
+        if raw_type == "VARCHAR":
+            text = f"nullif(trim({column}), '')"
+            return [f"as_decimal({text}) AS {column}", f"{text} AS {column}_text"]
+        text = f"CAST({value} AS VARCHAR)"
     return [f"TRY_CAST({value} AS DECIMAL(18, 4)) AS {column}", f"CAST({text} AS VARCHAR) AS {column}_text"]
 
 
@@ -242,11 +236,7 @@ def _time(mapping: Mapping, raw_type: str) -> tuple[Literal["utc", "instant", "l
     )
 
 
-def _column_types(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
+def column_types(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
+    """The columns of a view with their types; those of ours, which begin with two underscores, left out."""
     rows = connection.execute(f"DESCRIBE {quoted(view)}").fetchall()
     return {name: column_type for name, column_type, *_ in rows if not name.startswith("__")}
-
-
-def literal(text: str) -> str:
-    """A text constant as DuckDB SQL, where no parameter can be bound (inside a view)."""
-    return exp.Literal.string(text).sql("duckdb")

@@ -28,6 +28,7 @@ FUNCTIONS = {
     exp.JSONExtractScalar: "json_extract_string", exp.TimestampTrunc: "date_trunc", exp.StrToTime: "strptime",
     exp.UnixToTime: "to_timestamp", exp.MD5: "md5",
 }  # fmt: skip
+AS_NUMBER = "as_double"  # a macro of numbers.py
 ALLOWED = (*STRUCTURE, *OPERATORS, *FUNCTIONS)
 
 
@@ -45,6 +46,8 @@ class BoundExpression:
 def parse_expression(text: str, key: str) -> exp.Expr:
     """Parse one mapping expression in DuckDB's dialect and check that it uses only what is allowed.
 
+    A dotted name becomes one column of that whole name: a field of a nested object, where no column has the name.
+
     Args:
         key: the mapping key, for the error, such as `columns.amount`.
 
@@ -52,21 +55,17 @@ def parse_expression(text: str, key: str) -> exp.Expr:
         InputError: not one expression, or it uses a subquery or a function outside the list.
     """
     try:
-        expression = exp.maybe_parse(text, into=exp.Condition, dialect="duckdb")
+        expression: exp.Expr = exp.maybe_parse(text, into=exp.Condition, dialect="duckdb")
     except SqlglotError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"Mapping key {key}: '{text}' is not one SQL expression ({reason}).") from error
+    expression = expression.transform(_dotted_as_one)
     for node in expression.walk():
         if not isinstance(node, ALLOWED) or (isinstance(node, exp.In) and node.args.get("query")):
             raise InputError(
                 f"Mapping key {key}: '{node.sql('duckdb')}' in '{text}' is not allowed. A mapping expression may use "
                 "columns of the file, constants, operators, CASE, CAST and the functions "
                 f"{', '.join(sorted(FUNCTIONS.values()))}."
-            )
-        if isinstance(node, exp.Column) and node.table:
-            raise InputError(
-                f"Mapping key {key}: '{node.sql('duckdb')}' names a table. Write a column as \"column\"; "
-                "for a field of a JSON column write json_extract_string(column, '$.field')."
             )
     return expression
 
@@ -82,12 +81,17 @@ def find_column(name: str, key: str, columns: list[str], file: str) -> str:
     Raises:
         InputError: the file has no such column; names key, column, file, the nearest and all existing columns.
     """
-    if name in columns:
-        return name
+    found = same_column(name, columns)
+    if found is None:
+        nested = " Only in JSON Lines can a dotted name be a field of a nested object." if "." in name else ""
+        raise InputError(f"Mapping key {key}: {file} has no column '{name}'.{suggest(name, columns)}{nested}")
+    return found
+
+
+def same_column(name: str, columns: list[str]) -> str | None:
+    """The column of that name, else the only one of that name but for case, else None."""
     alike = [column for column in columns if column.casefold() == name.casefold()]
-    if len(alike) != 1:
-        raise InputError(f"Mapping key {key}: {file} has no column '{name}'.{suggest(name, columns)}")
-    return alike[0]
+    return name if name in columns else alike[0] if len(alike) == 1 else None
 
 
 def bind_expression(expression: exp.Expr, key: str, types: dict[str, str], file: str) -> BoundExpression:
@@ -108,7 +112,7 @@ def bind_expression(expression: exp.Expr, key: str, types: dict[str, str], file:
         if texts and isinstance(operand, (exp.Column, exp.Coalesce, exp.Nullif, exp.Case, exp.Replace, exp.Trim)):
             if isinstance(operand, exp.Column):
                 numbers |= texts
-            operand.replace(exp.TryCast(this=operand.copy(), to=exp.DataType.build("DOUBLE")))
+            operand.replace(exp.Anonymous(this=AS_NUMBER, expressions=[operand.copy()]))
     bound = bound.transform(_tolerant)
     return BoundExpression(bound.sql("duckdb", comments=False), frozenset(numbers))
 
@@ -116,6 +120,18 @@ def bind_expression(expression: exp.Expr, key: str, types: dict[str, str], file:
 def quoted(identifier: str) -> str:
     """An identifier as DuckDB SQL."""
     return exp.to_identifier(identifier, quoted=True).sql("duckdb")
+
+
+def literal(text: str) -> str:
+    """A text constant as DuckDB SQL, where no parameter can be bound (inside a view)."""
+    return exp.Literal.string(text).sql("duckdb")
+
+
+def _dotted_as_one(node: exp.Expr) -> exp.Expr:
+    parts = node.parts if isinstance(node, (exp.Column, exp.Dot)) else []
+    if len(parts) < 2 or not all(isinstance(part, exp.Identifier) for part in parts):
+        return node
+    return exp.column(exp.to_identifier(".".join(part.name for part in parts), quoted=True))
 
 
 def _number_operands(expression: exp.Expr) -> list[exp.Expr]:

@@ -1,16 +1,18 @@
 """`mapping.toml`: how the columns of a user's files become the canonical event."""
 
+import fnmatch
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from churn_platform.errors import InputError, suggest
-from churn_platform.lake.expressions import parse_expression
+from churn_platform.lake.expressions import column_names, parse_expression
 from churn_platform.lake.source_file import Kind
 from churn_platform.lake.sources.declarations import Postgres, Remote
 from churn_platform.lake.text_encoding import known_encoding
@@ -21,6 +23,7 @@ MAPPABLE = (
     "currency", "order_id", "session_id", "channel", "text", "properties",
 )  # fmt: skip
 REQUIRED = ("user_id", "event_time")
+NOT_TEXT = ("event_time", "quantity", "unit_price", "amount", "properties")
 EPOCH_FORMATS = ("epoch_s", "epoch_ms")
 EXCEL_SERIAL = "excel_serial"
 KNOWN_TYPES = (
@@ -28,7 +31,9 @@ KNOWN_TYPES = (
     "support_contact", "review", "campaign_exposure", "campaign_response", "consent_change",
 )  # fmt: skip
 
+Decimal = Literal[".", ","]
 Name = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
@@ -45,6 +50,7 @@ class Source(_Section):
     time_format: str | None = Field(
         default=None, description="strptime format, epoch_s, epoch_ms or excel_serial; default ISO 8601"
     )
+    decimal: Decimal = Field(default=".", description="the decimal mark of numbers that are written as text")
     max_rejected_share: Share = Field(default=0.05, description="above this share nothing of a file lands")
     delimiter: Character | None = Field(default=None, description="CSV; default: the most frequent one in the header")
     quote: Character | None = Field(default=None, description="CSV; default: detected, \" or '")
@@ -53,6 +59,7 @@ class Source(_Section):
     )
     encoding: str | None = Field(default=None, description="of text files; default: detected")
     sheet: Name | None = Field(default=None, description="Excel; default: the only sheet, or the first")
+    unnest: Name | None = Field(default=None, description="JSON Lines: the array whose elements become records")
     remote: Remote = Field(default=Remote(), description="how s3:// and https:// sources are reached")
     postgres: Postgres | None = Field(default=None, description="the table or query behind --source postgres")
 
@@ -78,13 +85,37 @@ class TypeRule(_Section):
     then: Name
 
 
+class Join(_Section):
+    """Files that hold no events but columns for the lines of the others, such as order headers."""
+
+    files: Name = Field(description="pattern of their names, such as orders*.csv")
+    on: dict[Name, Name] = Field(min_length=1, description="column of the lines = column of these files")
+
+
 class Mapping(_Section):
-    """One source's mapping. Every expression has been parsed and allow-listed; columns are checked per file."""
+    """One source's mapping. Every expression has been parsed and allow-listed; columns are checked per file.
+
+    `values`: by canonical column, the source's own words for a value and ours.
+    """
 
     source: Source
     columns: dict[str, str]
     event_type: list[TypeRule] = []
     properties: dict[str, str] = {}
+    values: dict[str, dict[Text, Text]] = {}
+    join: Join | None = None
+
+    @model_validator(mode="after")
+    def _values_of_mapped_texts(self) -> Self:
+        texts = [column for column in self.columns if column in MAPPABLE and column not in NOT_TEXT]
+        for column in self.values:
+            if column == "event_type" and self.event_type:
+                raise ValueError(
+                    "values.event_type: the rules under [[event_type]] say the value themselves, in their 'then'"
+                )
+            if column not in texts:
+                raise ValueError(f"values.{column}: not a text column of [columns].{suggest(column, texts)}")
+        return self
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -113,6 +144,11 @@ class Mapping(_Section):
         }
         return columns | rules | {f"properties.{name}": text for name, text in self.properties.items()}
 
+    def holds_headers(self, file: str) -> bool:
+        """Whether a file of this name holds headers; a name that landing/ made unique still counts."""
+        names = (file, re.sub(r"-[0-9a-f]{16}(?=\.|$)", "", file))
+        return self.join is not None and any(fnmatch.fnmatch(name, self.join.files) for name in names)
+
     @property
     def hash(self) -> str:
         """Identifies what the mapping says, whatever its layout."""
@@ -136,5 +172,16 @@ def read_mapping(path: Path) -> Mapping:
     except ValidationError as error:
         raise InputError(f"{path} is not a mapping.\n{explain(error, Mapping)}") from error
     for key, text in mapping.expressions().items():
-        parse_expression(text, f"{key} ({path.name})")
+        parsed = parse_expression(text, f"{key} ({path.name})")
+        if key == "columns.event_id":
+            _check_one_id_an_element(mapping.source.unnest, column_names(parsed), path)
     return mapping
+
+
+def _check_one_id_an_element(unnest: str | None, columns: list[str], path: Path) -> None:
+    if unnest is not None and not any(f"{column}.".startswith(f"{unnest}.") for column in columns):
+        raise InputError(
+            f"Mapping key columns.event_id ({path.name}): it names no field of an element of '{unnest}', so all "
+            "records of a line would have one id and count as copies of one event. Name such a field in it "
+            f'("{unnest}.line_id"), or leave the key out: then an id is made of the event and its place in the array.'
+        )

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from churn_platform.lake.canonical import SQL
 from churn_platform.lake.journal import sync_to_disk
 from churn_platform.lake.ledger import fragment_path
 from churn_platform.lake.records import Malformed
+from churn_platform.lake.value_maps import outside
 from churn_platform.settings import Home
 
 REJECTED_PARTITION = "known_date=__HIVE_DEFAULT_PARTITION__"
@@ -24,7 +25,8 @@ SYNC_THREADS = 8
 class Staged:
     """What one pass over a file left in its staging folder.
 
-    `days`: rows by shop-local arrival day; `first_event_day` and `last_event_day` are shop-local, None without rows.
+    `days`: rows by shop-local arrival day; `unmapped`: as `value_maps.outside` gives it;
+    `first_event_day` and `last_event_day` are shop-local, None without rows.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class Staged:
     days: dict[date, int]
     reasons: dict[str, int]
     event_types: dict[str, int]
+    unmapped: dict[str, dict[str, int]]
     first_event_day: date | None
     last_event_day: date | None
 
@@ -62,17 +65,9 @@ def write_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 def write_quarantine(
     connection: duckdb.DuckDBPyConnection, folder: Path, file: str, malformed: Iterable[Malformed]
 ) -> None:
-    """Write `quarantine.parquet`: source_file, source_row, reason, detail, original (JSON), by row."""
-    connection.execute("CREATE TEMP TABLE malformed (source_row BIGINT, reason VARCHAR, line VARCHAR)")
-    rows = [(record.row, record.reason, record.text) for record in malformed]
-    if rows:
-        connection.execute(
-            "INSERT INTO malformed SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
-            [list(column) for column in zip(*rows, strict=True)],
-        )
+    """Write `quarantine.parquet` of the rejected parts and the malformed records."""
     parts = sorted(str(path) for path in (folder / "parts" / REJECTED_PARTITION).glob("*.parquet"))
     connection.execute("SET VARIABLE rejected_parts = ?", [parts])
-    connection.execute("SET VARIABLE source_file = ?", [file])
     if parts:
         connection.execute(f"CREATE TEMP TABLE rejected AS {(SQL / 'rejected.sql').read_text('utf-8')}")
     else:
@@ -80,6 +75,24 @@ def write_quarantine(
             "CREATE TEMP TABLE rejected "
             "(source_file VARCHAR, source_row BIGINT, reason VARCHAR, detail VARCHAR, original VARCHAR)"
         )
+    write_rejected(connection, folder, file, malformed)
+
+
+def write_rejected(
+    connection: duckdb.DuckDBPyConnection, folder: Path, file: str, malformed: Iterable[Malformed]
+) -> None:
+    """Add the malformed records to the table `rejected` and write it as `quarantine.parquet`.
+
+    Columns: source_file, source_row, reason, detail, original (JSON); by row.
+    """
+    connection.execute("CREATE TEMP TABLE malformed (source_row BIGINT, reason VARCHAR, line VARCHAR)")
+    rows = [(record.row, record.reason, record.text) for record in malformed]
+    if rows:
+        connection.execute(
+            "INSERT INTO malformed SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+    connection.execute("SET VARIABLE source_file = ?", [file])
     connection.execute(
         "INSERT INTO rejected SELECT getvariable('source_file'), source_row, reason, line, "
         "CAST(json_object('line', line) AS VARCHAR) FROM malformed"
@@ -103,23 +116,27 @@ def merge_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 path.unlink()
 
 
-def summarise(connection: duckdb.DuckDBPyConnection, folder: Path, timezone: str) -> Staged:
-    """Count what was staged, from the staged files themselves; `timezone` is the shop's."""
+def summarise(
+    connection: duckdb.DuckDBPyConnection, folder: Path, timezone: str, values: Mapping[str, Mapping[str, str]]
+) -> Staged:
+    """Count what was staged, from the staged files themselves; `timezone` is the shop's, `values` the mapping's."""
     connection.execute("SET VARIABLE shop_zone = ?", [timezone])
     reasons = dict(
         connection.execute("SELECT reason, count(*) FROM rejected GROUP BY reason ORDER BY reason").fetchall()
     )
     days: dict[date, int] = {}
     types: dict[str, int] = {}
+    unmapped: dict[str, dict[str, int]] = {}
     first = last = None
     if list((folder / "parts").glob("known_date=????-??-??")):
         connection.execute("SET VARIABLE landed = ?", [str(folder / "parts" / "known_date=????-??-??" / "*")])
         connection.execute(f"CREATE TEMP VIEW landed AS {(SQL / 'landed.sql').read_text('utf-8')}")
         days = dict(connection.execute("SELECT known_date, count(*) FROM landed GROUP BY 1 ORDER BY 1").fetchall())
         types = dict(connection.execute("SELECT event_type, count(*) FROM landed GROUP BY 1 ORDER BY 1").fetchall())
+        unmapped = outside(connection, values)
         bounds = connection.execute((SQL / "event_days.sql").read_text("utf-8")).fetchone()
         first, last = bounds or (None, None)
-    return Staged(folder, sum(days.values()), sum(reasons.values()), days, reasons, types, first, last)
+    return Staged(folder, sum(days.values()), sum(reasons.values()), days, reasons, types, unmapped, first, last)
 
 
 def publish(staged: Staged, home: Home, fingerprint: str) -> None:
@@ -128,19 +145,31 @@ def publish(staged: Staged, home: Home, fingerprint: str) -> None:
     for day in staged.days:
         (part,) = (staged.folder / "parts" / f"known_date={day.isoformat()}").iterdir()
         targets[part] = fragment_path(home.events, day, fingerprint)
-    quarantine = home.quarantine / "files" / f"{fingerprint}.parquet"
+    quarantine = quarantine_path(home, fingerprint)
     if staged.quarantined:
         targets[staged.folder / "quarantine.parquet"] = quarantine
     else:
         quarantine.unlink(missing_ok=True)
     with ThreadPoolExecutor(SYNC_THREADS) as pool:
-        list(pool.map(lambda move: _move_durably(*move), targets.items()))
+        list(pool.map(lambda move: _move(*move), targets.items()))
         list(pool.map(sync_to_disk, {target.parent for target in targets.values()}))
     for folder in {target.parent.parent for target in targets.values()}:
         sync_to_disk(folder)
 
 
-def _move_durably(part: Path, target: Path) -> None:
+def quarantine_path(home: Home, fingerprint: str) -> Path:
+    """Where the rows of one file that did not land lie."""
+    return home.quarantine / "files" / f"{fingerprint}.parquet"
+
+
+def move_durably(part: Path, target: Path) -> None:
+    """Rename one file into place so that it and its name survive a power cut."""
+    _move(part, target)
+    sync_to_disk(target.parent)
+    sync_to_disk(target.parent.parent)
+
+
+def _move(part: Path, target: Path) -> None:
     descriptor = os.open(part, os.O_RDONLY)
     try:
         os.fsync(descriptor)
