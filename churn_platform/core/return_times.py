@@ -63,8 +63,8 @@ def return_times(ended: ArrayLike, still_open: ArrayLike, grid: Sequence[int] = 
     """The return-times table, by the estimator of Kaplan and Meier (1958, JASA 53, 457–481).
 
     A silence that the end of the data cuts off after c days counts among those at risk up to day c and no further. With
-    d(t) silences that end on day t of r(t) at risk, S(N) = Π over t ≤ N of (1 − d(t) / r(t)) is the share that is silent
-    for N days. With L the last row: came_back(N) = 1 − S(L) / S(N), late_returns(N) = (S(N) − S(L)) / (1 − S(L)).
+    d(t) silences that end on day t of r(t) at risk, S(N) = Π over t ≤ N of (1 − d(t) / r(t)) is the share still silent
+    after N days. With L the last row: came_back(N) = 1 − S(L) / S(N), late_returns(N) = (S(N) − S(L)) / (1 − S(L)).
     Both never rise with N, and are 0 at L.
 
     Args:
@@ -101,7 +101,7 @@ def propose_windows(rows: Sequence[ReturnRow], history_days: int) -> WindowPropo
     """The horizon by which four in five of those who come back are back, and what fits to it.
 
     A shorter horizon would call too many churned who do come back; a longer one finds out later and needs more history.
-    Lookback is twice the horizon, at least 30 days; the training cadence 30 days, or half of a short horizon. The horizon
+    Lookback is twice the horizon, at least 30 days; the training cadence 30 days, or half a short horizon. The horizon
     is cut to the longest of the grid with which the history holds a training and a test snapshot:
     lookback + 2 × horizon + cadence. Without any return the usual 90 days stand.
 
