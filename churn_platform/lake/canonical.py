@@ -8,9 +8,10 @@ import duckdb
 from sqlglot import exp
 
 from churn_platform.errors import InputError
-from churn_platform.lake.expressions import BoundExpression, bind_expression, parse_expression, quoted
+from churn_platform.lake.expressions import BoundExpression, bind_expression, literal, parse_expression, quoted
 from churn_platform.lake.ledger import Mode
 from churn_platform.lake.mapping import EPOCH_FORMATS, EXCEL_SERIAL, MAPPABLE, Mapping
+from churn_platform.lake.value_maps import translated
 from churn_platform.settings import shop_day
 
 SQL = Path(__file__).with_name("sql")
@@ -152,7 +153,10 @@ def _mapped_sql(mapping: Mapping, raw: dict[str, str], timezone: str) -> str:
         elif column == "properties":
             selected += _property_columns(raw.get(column))
         else:
-            selected.append(f"{_text(column, raw.get(column))} AS {quoted(column)}")
+            text = _text(column, raw.get(column))
+            if column in mapping.values:
+                text = translated(text, mapping.values[column], f"trim({text})" if column == "text" else text)
+            selected.append(f"{text} AS {quoted(column)}")
     return f"SELECT {', '.join(selected)} FROM expressed"
 
 
@@ -245,8 +249,3 @@ def _time(mapping: Mapping, raw_type: str) -> tuple[Literal["utc", "instant", "l
 def _column_types(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
     rows = connection.execute(f"DESCRIBE {quoted(view)}").fetchall()
     return {name: column_type for name, column_type, *_ in rows if not name.startswith("__")}
-
-
-def literal(text: str) -> str:
-    """A text constant as DuckDB SQL, where no parameter can be bound (inside a view)."""
-    return exp.Literal.string(text).sql("duckdb")

@@ -118,6 +118,11 @@ def quoted(identifier: str) -> str:
     return exp.to_identifier(identifier, quoted=True).sql("duckdb")
 
 
+def literal(text: str) -> str:
+    """A text constant as DuckDB SQL, where no parameter can be bound (inside a view)."""
+    return exp.Literal.string(text).sql("duckdb")
+
+
 def _number_operands(expression: exp.Expr) -> list[exp.Expr]:
     """Every operand that its operator needs as a number, outermost last, so that replacing one keeps the others."""
     operands: list[exp.Expr] = []

@@ -52,8 +52,9 @@ class FileReport:
     """What became of one file. `rows + quarantined` is the number of its records.
 
     `days`: landed rows by shop-local arrival day; `reasons`: quarantined rows by reason; `event_types`: landed rows by
-    type, unknown types included; `first_event_day` and `last_event_day`: shop-local; `read_as`: format, encoding and
-    dialect, each declared or detected (empty for a file that had landed before).
+    type, unknown types included; `unmapped`: by column, values outside its value map with their rows;
+    `first_event_day` and `last_event_day`: shop-local; `read_as`: format, encoding and dialect, each declared or
+    detected (empty for a file that had landed before).
     """
 
     fingerprint: str
@@ -64,10 +65,20 @@ class FileReport:
     quarantined: int
     reasons: dict[str, int] = field(default_factory=dict)
     event_types: dict[str, int] = field(default_factory=dict)
+    unmapped: dict[str, dict[str, int]] = field(default_factory=dict)
     days: dict[date, int] = field(default_factory=dict)
     first_event_day: date | None = None
     last_event_day: date | None = None
     read_as: str = ""
+
+    @property
+    def notes(self) -> list[str]:
+        """What somebody should look at though the rows have landed, one sentence each."""
+        return [
+            f"{column}: passed through as they are, for [values.{column}] does not name them: "
+            + ", ".join(f"{value!r} ({rows} rows)" for value, rows in values.items())
+            for column, values in self.unmapped.items()
+        ]
 
 
 def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, arrived_at: datetime) -> DayRange:
@@ -202,7 +213,7 @@ def _stage(job: _Job, folder: Path) -> Staged:
     with _connection(job) as connection:
         merge_parts(connection, folder)
         write_quarantine(connection, folder, job.file.name, malformed)
-        staged = summarise(connection, folder, job.timezone)
+        staged = summarise(connection, folder, job.timezone, job.mapping.values)
         _check_last_line(connection, job.facts)
         _check_rejected(connection, job, staged)
     return staged
@@ -284,6 +295,7 @@ def _landed(job: _Job, staged: Staged) -> Landed:
         mapping_hash=job.mapping.hash,
         last_full_day=None if live else staged.last_event_day - ONE_DAY,
         arrival_day=shop_day(job.arrived_at, job.timezone) if live else None,
+        unmapped=staged.unmapped,
     )
 
 
@@ -297,6 +309,7 @@ def _report(landed: Landed, status: Literal["landed", "already landed"]) -> File
         quarantined=landed.quarantined,
         reasons=dict(landed.reasons),
         event_types=dict(landed.event_types),
+        unmapped={column: dict(values) for column, values in landed.unmapped.items()},
         days=dict(landed.days),
         first_event_day=landed.first_event_day,
         last_event_day=landed.last_event_day,

@@ -30,7 +30,8 @@ class Landed:
     """A committed file: rows landed by shop-local arrival day, rows quarantined by reason.
 
     `first_event_day` and `last_event_day` are shop-local. `last_full_day` (history only) is the day before the last
-    event's day; `arrival_day` (live only) is the shop-local day of the arrival.
+    event's day; `arrival_day` (live only) is the shop-local day of the arrival. `unmapped`: by column, the values that
+    its value map does not know, with their rows.
     """
 
     fingerprint: str
@@ -47,6 +48,7 @@ class Landed:
     mapping_hash: str
     last_full_day: date | None = field(default=None)
     arrival_day: date | None = field(default=None)
+    unmapped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Ledger:
@@ -193,6 +195,7 @@ def _landed_record(landed: Landed) -> dict[str, Any]:
         "mapping_hash": landed.mapping_hash,
         "last_full_day": text(landed.last_full_day),
         "arrival_day": text(landed.arrival_day),
+        "unmapped": {column: dict(values) for column, values in landed.unmapped.items()},
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from churn_platform.errors import InputError, suggest
 from churn_platform.lake.expressions import parse_expression
@@ -21,6 +21,7 @@ MAPPABLE = (
     "currency", "order_id", "session_id", "channel", "text", "properties",
 )  # fmt: skip
 REQUIRED = ("user_id", "event_time")
+NOT_TEXT = ("event_time", "quantity", "unit_price", "amount", "properties")
 EPOCH_FORMATS = ("epoch_s", "epoch_ms")
 EXCEL_SERIAL = "excel_serial"
 KNOWN_TYPES = (
@@ -29,6 +30,7 @@ KNOWN_TYPES = (
 )  # fmt: skip
 
 Name = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
@@ -79,12 +81,28 @@ class TypeRule(_Section):
 
 
 class Mapping(_Section):
-    """One source's mapping. Every expression has been parsed and allow-listed; columns are checked per file."""
+    """One source's mapping. Every expression has been parsed and allow-listed; columns are checked per file.
+
+    `values`: by canonical column, the source's own words for a value and ours.
+    """
 
     source: Source
     columns: dict[str, str]
     event_type: list[TypeRule] = []
     properties: dict[str, str] = {}
+    values: dict[str, dict[Text, Text]] = {}
+
+    @model_validator(mode="after")
+    def _values_of_mapped_texts(self) -> Self:
+        texts = [column for column in self.columns if column in MAPPABLE and column not in NOT_TEXT]
+        for column in self.values:
+            if column == "event_type" and self.event_type:
+                raise ValueError(
+                    "values.event_type: the rules under [[event_type]] say the value themselves, in their 'then'"
+                )
+            if column not in texts:
+                raise ValueError(f"values.{column}: not a text column of [columns].{suggest(column, texts)}")
+        return self
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

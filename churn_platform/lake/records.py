@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import duckdb
 
 from churn_platform.errors import InputError
-from churn_platform.lake.canonical import SQL, literal, referenced_columns
+from churn_platform.lake.canonical import SQL, referenced_columns
 from churn_platform.lake.csv_dialect import CsvDialect, dialect_of, header_of
-from churn_platform.lake.expressions import find_column, quoted
+from churn_platform.lake.expressions import find_column, literal, quoted
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.source_file import CONTAINERS, FileFacts, blocks
 from churn_platform.lake.workbook import as_text, date_columns, prepare_workbook

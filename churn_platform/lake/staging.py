@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +14,7 @@ from churn_platform.lake.canonical import SQL
 from churn_platform.lake.journal import sync_to_disk
 from churn_platform.lake.ledger import fragment_path
 from churn_platform.lake.records import Malformed
+from churn_platform.lake.value_maps import outside
 from churn_platform.settings import Home
 
 REJECTED_PARTITION = "known_date=__HIVE_DEFAULT_PARTITION__"
@@ -24,7 +25,8 @@ SYNC_THREADS = 8
 class Staged:
     """What one pass over a file left in its staging folder.
 
-    `days`: rows by shop-local arrival day; `first_event_day` and `last_event_day` are shop-local, None without rows.
+    `days`: rows by shop-local arrival day; `unmapped`: as `value_maps.outside` gives it;
+    `first_event_day` and `last_event_day` are shop-local, None without rows.
     """
 
     folder: Path
@@ -33,6 +35,7 @@ class Staged:
     days: dict[date, int]
     reasons: dict[str, int]
     event_types: dict[str, int]
+    unmapped: dict[str, dict[str, int]]
     first_event_day: date | None
     last_event_day: date | None
 
@@ -103,23 +106,27 @@ def merge_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 path.unlink()
 
 
-def summarise(connection: duckdb.DuckDBPyConnection, folder: Path, timezone: str) -> Staged:
-    """Count what was staged, from the staged files themselves; `timezone` is the shop's."""
+def summarise(
+    connection: duckdb.DuckDBPyConnection, folder: Path, timezone: str, values: Mapping[str, Mapping[str, str]]
+) -> Staged:
+    """Count what was staged, from the staged files themselves; `timezone` is the shop's, `values` the mapping's."""
     connection.execute("SET VARIABLE shop_zone = ?", [timezone])
     reasons = dict(
         connection.execute("SELECT reason, count(*) FROM rejected GROUP BY reason ORDER BY reason").fetchall()
     )
     days: dict[date, int] = {}
     types: dict[str, int] = {}
+    unmapped: dict[str, dict[str, int]] = {}
     first = last = None
     if list((folder / "parts").glob("known_date=????-??-??")):
         connection.execute("SET VARIABLE landed = ?", [str(folder / "parts" / "known_date=????-??-??" / "*")])
         connection.execute(f"CREATE TEMP VIEW landed AS {(SQL / 'landed.sql').read_text('utf-8')}")
         days = dict(connection.execute("SELECT known_date, count(*) FROM landed GROUP BY 1 ORDER BY 1").fetchall())
         types = dict(connection.execute("SELECT event_type, count(*) FROM landed GROUP BY 1 ORDER BY 1").fetchall())
+        unmapped = outside(connection, values)
         bounds = connection.execute((SQL / "event_days.sql").read_text("utf-8")).fetchone()
         first, last = bounds or (None, None)
-    return Staged(folder, sum(days.values()), sum(reasons.values()), days, reasons, types, first, last)
+    return Staged(folder, sum(days.values()), sum(reasons.values()), days, reasons, types, unmapped, first, last)
 
 
 def publish(staged: Staged, home: Home, fingerprint: str) -> None:

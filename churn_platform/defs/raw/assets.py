@@ -84,6 +84,7 @@ def _land(context: dg.AssetExecutionContext, shop: Shop) -> LandingEvents:
             "quarantined rows": sum(file.quarantined for file in landed),
             "files of this run": [report.file for report in reports],
             "rows of this run": sum(report.rows for report in reports),
+            "notes on this run": [f"{report.file}: {note}" for report in reports for note in report.notes],
         }
     )
 
@@ -121,6 +122,8 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
             told = f"{report.rows} rows landed, {report.quarantined} quarantined {report.reasons or ''}"
             read_as = f" ({report.read_as})" if report.read_as else ""
             context.log.info(f"{report.file}{read_as}: {told if report.status == 'landed' else report.status}")
+            for note in report.notes:
+                context.log.warning(f"{report.file}: {note}")
     return reports, refused
 
 

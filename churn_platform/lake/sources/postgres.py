@@ -11,8 +11,8 @@ from sqlglot import exp
 
 from churn_platform.errors import InputError, suggest
 from churn_platform.extensions import load_extension
-from churn_platform.lake.canonical import literal, referenced_columns
-from churn_platform.lake.expressions import find_column
+from churn_platform.lake.canonical import referenced_columns
+from churn_platform.lake.expressions import find_column, literal
 from churn_platform.lake.journal import sync_to_disk
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.sources.declarations import Postgres

@@ -18,7 +18,7 @@ FROM (
       auto_detect = false,
       header = false,
       columns = {'line': 'VARCHAR'},
-      delim = chr(1),
+      delim = '',
       quote = '',
       escape = '',
       strict_mode = false,
