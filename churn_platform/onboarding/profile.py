@@ -1,6 +1,7 @@
 """What the values of each column look like, and how columns hang together."""
 
-from collections.abc import Mapping as MappingType, Sequence
+from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -150,9 +151,7 @@ class KeyFacts:
     determines: MappingType[str, float]
 
 
-def key_facts(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, day: str, keys: Sequence[str]
-) -> dict[str, KeyFacts]:
+def key_facts(connection: duckdb.DuckDBPyConnection, day: str, keys: Sequence[str]) -> dict[str, KeyFacts]:
     """Compare key columns with each other and with the day of the event.
 
     Args:
@@ -168,8 +167,8 @@ def key_facts(
         counts += [f"count(DISTINCT {quoted(name)}) AS n{number}" for number, name in enumerate(others, start=1)]
         column = quoted(key)
         repeats, one_day, *single = connection.execute(
-            f"SELECT avg(CAST(records > 1 AS INT)), {', '.join(singles)} FROM "
-            f"(SELECT count(*) AS records, {', '.join(counts)} FROM sample WHERE {column} IS NOT NULL GROUP BY {column})"
+            f"SELECT avg(CAST(records > 1 AS INT)), {', '.join(singles)} FROM (SELECT count(*) AS records, "
+            f"{', '.join(counts)} FROM sample WHERE {column} IS NOT NULL GROUP BY {column})"
         ).fetchall()[0]
         several = 0.0 if one_day is None else 1.0 - one_day
         found[key] = KeyFacts(

@@ -1,26 +1,30 @@
 """How a column writes its times: which format reads them, and how day and month were told apart."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 from typing import Final
 
 import duckdb
 import polars as pl
+from sqlglot import exp
 
 from churn_platform.lake.mapping import EXCEL_SERIAL
 
 DATES: Final = (
-    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%y", "%m/%d/%y",
-    "%d.%m.%y", "%d-%m-%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%Y年%m月%d日",
+    "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d/%m/%y",
+    "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+    "%b %d %Y", "%Y年%m月%d日",
 )  # fmt: skip
 CLOCKS: Final = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%H.%M")
 BETWEEN: Final = (" ", "T", ", ")
-EPOCHS: Final = {"epoch_s": 1, "epoch_ms": 1_000}
+EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000}  # microseconds
 EARLIEST: Final = datetime(1990, 1, 1)  # noqa: DTZ001 - as the lake: before any shop's records
 EXCEL_RANGE: Final = (32_874, 55_154)  # 1990 to 2051
 ENOUGH: Final = 0.9
+LONGEST: Final = 40
 SWAPPED: Final = {"%d": "%m", "%m": "%d"}
 
 
@@ -77,6 +81,8 @@ def clock_format(connection: duckdb.DuckDBPyConnection, values: pl.Series) -> st
     probe = values.drop_nulls().unique(maintain_order=True).head(500)
     if probe.is_empty():
         return None
+    if sum(":" in text or "." in text for text in probe) < ENOUGH * len(probe):
+        return None
     shares = {name: _parsed_share(connection, probe, name) for name in CLOCKS}
     best = max(shares, key=lambda name: shares[name])
     return best if shares[best] >= ENOUGH else None
@@ -97,9 +103,18 @@ def _candidates(connection: duckdb.DuckDBPyConnection, probe: pl.Series) -> list
     ).fetchall()[0][0]
     if iso >= ENOUGH:
         return [None]
+    if sum(map(_may_be_date, probe)) < ENOUGH * len(probe):
+        return []
+    few = probe.head(20)
     dates = [name for name in DATES if _parsed_share(connection, probe, name) >= ENOUGH]
     timed = [f"{day}{between}{clock}" for day, between, clock in product(DATES, BETWEEN, CLOCKS)]
+    timed = [name for name in timed if _parsed_share(connection, few, name) >= ENOUGH]
     return [*dates, *(name for name in timed if _parsed_share(connection, probe, name) >= ENOUGH)]
+
+
+def _may_be_date(text: str) -> bool:
+    """Whether a text has the digits and the parts of a date: most columns do not, and are not tried further."""
+    return len(text) <= LONGEST and sum(map(str.isdigit, text)) >= 3 and len(re.findall(r"[^\W_]+", text)) >= 3
 
 
 def _parsed_share(connection: duckdb.DuckDBPyConnection, probe: pl.Series, name: str) -> float:
@@ -117,22 +132,31 @@ def _register(connection: duckdb.DuckDBPyConnection, filled: pl.Series, now: dat
     connection.execute("SET VARIABLE now = ?", [now])
 
 
-def _measured(connection: duckdb.DuckDBPyConnection, time_format: str | None) -> TimeReading | None:
+def time_sql(time_format: str | None, column: str) -> str:
+    """SQL that reads a text column as a TIMESTAMP, null where it cannot.
+
+    Args:
+        column: SQL of the column.
+    """
     if time_format is None:
-        read = "CAST(TRY_CAST(value AS TIMESTAMPTZ) AS TIMESTAMP)"
-    elif time_format in EPOCHS:
-        read = f"TRY(make_timestamp(CAST(TRY_CAST(value AS DOUBLE) * {1_000_000 // EPOCHS[time_format]} AS BIGINT)))"
-    elif time_format == EXCEL_SERIAL:
-        read = "TIMESTAMP '1899-12-30' + to_milliseconds(CAST(TRY_CAST(value AS DOUBLE) * 86400000 AS BIGINT))"
-    else:
-        read = "try_strptime(value, getvariable('time_format'))"
-        connection.execute("SET VARIABLE time_format = ?", [time_format])
+        return f"CAST(TRY_CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
+    if time_format in EPOCHS:
+        return f"TRY(make_timestamp(CAST(TRY_CAST({column} AS DOUBLE) * {EPOCHS[time_format]} AS BIGINT)))"
+    if time_format == EXCEL_SERIAL:
+        milliseconds = f"CAST(TRY_CAST({column} AS DOUBLE) * 86400000 AS BIGINT)"
+        return f"TRY(TIMESTAMP '1899-12-30' + to_milliseconds({milliseconds}))"
+    return f"try_strptime({column}, {exp.Literal.string(time_format).sql('duckdb')})"
+
+
+def _measured(connection: duckdb.DuckDBPyConnection, time_format: str | None) -> TimeReading | None:
     share, ascending, first, last, days, midnight = connection.execute(
         f"""
-        WITH read AS (
-            SELECT position, CASE WHEN {read} BETWEEN getvariable('earliest') AND getvariable('now') THEN {read} END AS time
-            FROM time_values
-        ), stepped AS (SELECT time, time >= lag(time) OVER (ORDER BY position) AS forward FROM read)
+        WITH read AS (SELECT position, {time_sql(time_format, "value")} AS time FROM time_values),
+        kept AS (
+            SELECT position, CASE WHEN time BETWEEN getvariable('earliest') AND getvariable('now') THEN time END AS time
+            FROM read
+        ),
+        stepped AS (SELECT time, time >= lag(time) OVER (ORDER BY position) AS forward FROM kept)
         SELECT avg(CAST(time IS NOT NULL AS INT)), coalesce(avg(CAST(forward AS INT)), 1), min(time), max(time),
             count(DISTINCT CAST(time AS DATE)), bool_and(time = date_trunc('day', time)) FROM stepped
         """
@@ -166,7 +190,4 @@ def _told_apart(one: TimeReading, other: TimeReading) -> TimeReading:
         ordered, loser = sorted((one, other), key=lambda reading: (reading.last - reading.first, reading.time_format))
         how = f"its dates span {(ordered.last - ordered.first).days} days, against {(loser.last - loser.first).days}"
     doubt = f"no day above 12 tells it from {loser.time_format}; taken because {how}: check it"
-    return TimeReading(
-        ordered.time_format, ordered.share, ordered.ascending, ordered.first, ordered.last, ordered.days,
-        ordered.date_only, doubt,
-    )  # fmt: skip
+    return replace(ordered, doubt=doubt)

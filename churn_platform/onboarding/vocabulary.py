@@ -33,14 +33,17 @@ def name_scores(name: str) -> dict[str, float]:
     scores = {role: BY_PHRASE for role, phrases in _words("phrases").items() if joined in phrases}
     numbering, personal = _words("other")["numbering"], _words("other")["personal"]
     meaning = [word for word in words if word not in numbering]
+    around = {role: score for role, score in name_scores(outer).items() if role in _words("entities")} if outer else {}
     if outer and not meaning:
-        return scores | {role: score for role, score in name_scores(outer).items() if role in _words("entities")}
+        return scores | around
     attributes, entities = _matches(meaning, personal)
     of_something_else = bool(attributes) or not personal.isdisjoint(meaning)
     for role, score in attributes.items():
         scores.setdefault(role, score)
     for role, score in entities.items():
         scores.setdefault(role, OF_SOMETHING_ELSE if of_something_else else score)
+    for role in around:
+        scores.setdefault(role, OF_SOMETHING_ELSE)
     return scores
 
 
@@ -53,6 +56,11 @@ def event_type_of(value: str) -> str | None:
 def is_currency(value: str) -> bool:
     """Whether it is the ISO 4217 code of a currency."""
     return value.casefold() in _words("other")["currencies"]
+
+
+def is_other_moment(name: str) -> bool:
+    """Whether a header names a time that is not that of the event, such as a delivery."""
+    return not _words("other")["other_moments"].isdisjoint(words_of(name))
 
 
 def _matches(words: list[str], personal: frozenset[str]) -> tuple[dict[str, float], dict[str, float]]:

@@ -1,0 +1,119 @@
+"""Which columns are quantity, unit price and amount: by their headers, and by whether one is the others' product."""
+
+import re
+from collections.abc import Sequence
+from itertools import permutations
+from math import sqrt
+from typing import Final
+
+import polars as pl
+
+from churn_platform.onboarding.choices import LEAST, NAMED, Choice, confidence_of, plain, told_by
+from churn_platform.onboarding.numerals import number_of
+from churn_platform.onboarding.profile import ColumnProfile, Profile
+
+COMPARED: Final = 6  # number columns whose products are looked at
+ROWS_COMPARED: Final = 5000
+PRODUCT_HOLDS: Final = 0.9
+CENT: Final = 0.0101
+ROLES: Final = ("quantity", "unit_price", "amount")
+
+
+def find_measures(profile: Profile, taken: Sequence[str]) -> dict[str, Choice]:
+    """Quantity, unit price and amount, as far as there are any.
+
+    A price without a quantity is what was paid, so it is the amount. An amount that the files lack is the product.
+    """
+    numbers = [column for column in profile.columns.values() if column.is_number and column.name not in taken]
+    numbers = [column for column in numbers if _may_be_measure(column)]
+    named: dict[str, Choice] = {}
+    for role in ROLES:
+        used = [choice.columns[0] for choice in named.values()]
+        if choice := _by_name(role, [column for column in numbers if column.name not in used]):
+            named[role] = choice
+    found = _by_product(profile, numbers) or named
+    if not found and (choice := _only_fraction(numbers)):
+        found = {"amount": choice}
+    return _completed(found)
+
+
+def _may_be_measure(column: ColumnProfile) -> bool:
+    """Named as one of them, or not named as something else."""
+    best = max(column.name_scores, key=lambda role: column.name_scores[role], default=None)
+    return best is None or best in ROLES or column.name_scores[best] < NAMED
+
+
+def _by_name(role: str, numbers: Sequence[ColumnProfile]) -> Choice | None:
+    named = [column for column in numbers if column.name_scores.get(role, 0.0) >= NAMED]
+    if not named:
+        return None
+    best = max(named, key=lambda column: _confidence(role, column))
+    what = "whole numbers" if best.whole == 1 else "numbers"
+    signs = f", {best.negative:.1%} of them negative" if best.negative else ""
+    evidence = f"{told_by(best.name_scores[role], best.name)}; {best.numeric:.0%} of its values are {what}{signs}"
+    return Choice(role, plain(best.name), (best.name,), _confidence(role, best), evidence)
+
+
+def _confidence(role: str, column: ColumnProfile) -> float:
+    fits = (0.5 + 0.5 * column.whole) if role == "quantity" else 1.0
+    return confidence_of(column.name_scores.get(role, 0.0), column.numeric * sqrt(column.filled) * fits)
+
+
+def _by_product(profile: Profile, numbers: Sequence[ColumnProfile]) -> dict[str, Choice]:
+    """Three columns of which one is the product of the others in nine of ten records."""
+    candidates = [column for column in numbers if column.distinct > 2 or column.name_scores][:COMPARED]
+    read = {column.name: _numbers(profile, column.name) for column in candidates}
+    best: tuple[float, dict[str, Choice]] = (0.0, {})
+    for quantity, price, amount in permutations(candidates, 3):
+        if quantity.whole < PRODUCT_HOLDS or amount.distinct <= 2 or quantity.distinct < 2 or price.distinct < 2:
+            continue
+        product = read[quantity.name] * read[price.name]
+        holds = ((product - read[amount.name]).abs() <= CENT).mean()
+        share = float(holds) if isinstance(holds, float) else 0.0
+        named = sum(
+            column.name_scores.get(role, 0.0) for role, column in zip(ROLES, (quantity, price, amount), strict=True)
+        )
+        if share >= PRODUCT_HOLDS and share + named > best[0]:
+            evidence = f"{quantity.name} × {price.name} = {amount.name} in {share:.0%} of the records"
+            columns = zip(ROLES, (quantity, price, amount), strict=True)
+            best = (
+                share + named,
+                {role: Choice(role, plain(c.name), (c.name,), 0.9 + 0.09 * share, evidence) for role, c in columns},
+            )
+    return best[1]
+
+
+def _numbers(profile: Profile, name: str) -> pl.Series:
+    texts = profile.frame[name].head(ROWS_COMPARED).to_list()
+    return pl.Series(
+        name, [None if text is None else number_of(text, profile.decimal) for text in texts], dtype=pl.Float64
+    )
+
+
+def _only_fraction(numbers: Sequence[ColumnProfile]) -> Choice | None:
+    """The one column of numbers with two decimals is what was paid, whatever its header says."""
+    fractions = [column for column in numbers if column.whole < PRODUCT_HOLDS and _in_cents(column)]
+    if len(fractions) != 1:
+        return None
+    [column] = fractions
+    evidence = "no word in the header says so; the only column of numbers with two decimals"
+    return Choice("amount", plain(column.name), (column.name,), confidence_of(0.0, column.numeric), evidence)
+
+
+def _in_cents(column: ColumnProfile) -> bool:
+    fractions = [re.split(r"[.,]", value)[-1] for value, _ in column.values[:200] if re.search(r"[.,]", value)]
+    return all(len(re.findall(r"\d", fraction)) <= 2 for fraction in fractions)
+
+
+def _completed(found: dict[str, Choice]) -> dict[str, Choice]:
+    found = {role: choice for role, choice in found.items() if choice.confidence >= LEAST}
+    quantity, price = found.get("quantity"), found.get("unit_price")
+    if "amount" in found or price is None:
+        return found
+    if quantity is None:
+        evidence = f"{price.evidence}; without a quantity it is what was paid"
+        return {"amount": Choice("amount", price.expression, price.columns, price.confidence, evidence)}
+    confidence = min(quantity.confidence, price.confidence)
+    product = f"{quantity.expression} * {price.expression}"
+    amount = Choice("amount", product, (), confidence, "no column holds it; quantity times unit price")
+    return found | {"amount": amount}
