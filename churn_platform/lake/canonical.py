@@ -137,7 +137,7 @@ def _type_rules(
 def _bad_number(bound: dict[str, BoundExpression]) -> str:
     columns = sorted({column for expression in bound.values() for column in expression.number_columns})
     checks = [
-        f"WHEN trim({quoted(column)}) <> '' AND TRY_CAST({quoted(column)} AS DOUBLE) IS NULL THEN {quoted(column)}"
+        f"WHEN trim({quoted(column)}) <> '' AND as_double({quoted(column)}) IS NULL THEN {quoted(column)}"
         for column in columns
     ]
     return f"CASE {' '.join(checks)} END" if checks else "CAST(NULL AS VARCHAR)"
@@ -188,8 +188,10 @@ def _number_columns(column: str, raw_type: str | None) -> list[str]:
     value, text = "NULL", "NULL"
     if raw_type is not None:
         value = f"nullif({column}, CAST('NaN' AS {raw_type}))" if raw_type in ("DOUBLE", "FLOAT") else column
-        value = f"trim({value})" if raw_type == "VARCHAR" else value
-        text = f"nullif(CAST({value} AS VARCHAR), '')"
+        if raw_type == "VARCHAR":
+            text = f"nullif(trim({column}), '')"
+            return [f"as_decimal({text}) AS {column}", f"{text} AS {column}_text"]
+        text = f"CAST({value} AS VARCHAR)"
     return [f"TRY_CAST({value} AS DECIMAL(18, 4)) AS {column}", f"CAST({text} AS VARCHAR) AS {column}_text"]
 
 

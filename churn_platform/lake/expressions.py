@@ -28,6 +28,7 @@ FUNCTIONS = {
     exp.JSONExtractScalar: "json_extract_string", exp.TimestampTrunc: "date_trunc", exp.StrToTime: "strptime",
     exp.UnixToTime: "to_timestamp", exp.MD5: "md5",
 }  # fmt: skip
+AS_NUMBER = "as_double"  # a macro of numbers.py
 ALLOWED = (*STRUCTURE, *OPERATORS, *FUNCTIONS)
 
 
@@ -108,7 +109,7 @@ def bind_expression(expression: exp.Expr, key: str, types: dict[str, str], file:
         if texts and isinstance(operand, (exp.Column, exp.Coalesce, exp.Nullif, exp.Case, exp.Replace, exp.Trim)):
             if isinstance(operand, exp.Column):
                 numbers |= texts
-            operand.replace(exp.TryCast(this=operand.copy(), to=exp.DataType.build("DOUBLE")))
+            operand.replace(exp.Anonymous(this=AS_NUMBER, expressions=[operand.copy()]))
     bound = bound.transform(_tolerant)
     return BoundExpression(bound.sql("duckdb", comments=False), frozenset(numbers))
 

@@ -18,6 +18,7 @@ from churn_platform.errors import InputError
 from churn_platform.lake.canonical import create_canonical_view, time_format_of
 from churn_platform.lake.ledger import ONE_DAY, Landed, Ledger, Mode
 from churn_platform.lake.mapping import Mapping
+from churn_platform.lake.numbers import create_number_macros
 from churn_platform.lake.records import Malformed, check_whole, create_records_view, how_read, malformed_records
 from churn_platform.lake.source_file import CONTAINERS, FileFacts, examine, fingerprint_of, in_utf8
 from churn_platform.lake.staging import (
@@ -231,6 +232,7 @@ def _write_rows(job: _Job, folder: Path, malformed: list[Malformed]) -> list[Mal
 
 def _create_views(connection: duckdb.DuckDBPyConnection, job: _Job, malformed: list[Malformed]) -> None:
     create_records_view(connection, job.facts, job.mapping, malformed)
+    create_number_macros(connection, job.mapping.source.decimal, job.facts.kind)
     create_canonical_view(
         connection,
         job.mapping,

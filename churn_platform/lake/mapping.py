@@ -4,7 +4,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
@@ -29,6 +29,7 @@ KNOWN_TYPES = (
     "support_contact", "review", "campaign_exposure", "campaign_response", "consent_change",
 )  # fmt: skip
 
+Decimal = Literal[".", ","]
 Name = Annotated[str, Field(min_length=1)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
@@ -47,6 +48,7 @@ class Source(_Section):
     time_format: str | None = Field(
         default=None, description="strptime format, epoch_s, epoch_ms or excel_serial; default ISO 8601"
     )
+    decimal: Decimal = Field(default=".", description="the decimal mark of numbers that are written as text")
     max_rejected_share: Share = Field(default=0.05, description="above this share nothing of a file lands")
     delimiter: Character | None = Field(default=None, description="CSV; default: the most frequent one in the header")
     quote: Character | None = Field(default=None, description="CSV; default: detected, \" or '")

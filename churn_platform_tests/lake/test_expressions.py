@@ -5,6 +5,7 @@ import pytest
 
 from churn_platform.errors import InputError
 from churn_platform.lake.expressions import bind_expression, column_names, parse_expression
+from churn_platform.lake.numbers import create_number_macros
 
 TEXT = {"Quantity": "VARCHAR", "Price": "VARCHAR", "name": "VARCHAR", "data": "VARCHAR", "when": "TIMESTAMP"}
 
@@ -63,6 +64,7 @@ def test_allowed_expressions_mean_what_duckdb_says(text: str, value: object) -> 
     row = {"Quantity": "4", "Price": "2.5", "name": "anna", "data": '{"city": "Bonn"}', "nothing": None}
     columns = ", ".join(f'CAST(${name} AS VARCHAR) AS "{name}"' for name in row)
     with duckdb.connect() as connection:
+        create_number_macros(connection, ".", "csv")
         query = f"SELECT {bound.sql} FROM (SELECT {columns})"
         rows = connection.execute(query, row).fetchall()
     assert rows == [(value,)]
