@@ -18,6 +18,7 @@ from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.records import create_records_view
 from churn_platform.lake.source_file import FileFacts, Kind, blocks, examine, in_utf8
 from churn_platform.lake.workbook import sheet_names
+from churn_platform.onboarding.scratch import scratch_connection
 
 RECORDS: Final = 100_000
 NO_COLUMNS: Final = Mapping.model_validate(
@@ -91,7 +92,7 @@ def _read_workbook(facts: FileFacts, limit: int) -> Sample:
 
 def _read_table(facts: FileFacts, limit: int, sheet: str | None = None) -> Sample:
     mapping = NO_COLUMNS.model_copy(update={"source": NO_COLUMNS.source.model_copy(update={"sheet": sheet})})
-    with _connection() as connection:
+    with scratch_connection() as connection:
         try:
             create_records_view(connection, facts, mapping)
             described = connection.execute("DESCRIBE source_records").fetchall()
@@ -181,8 +182,3 @@ def _flat(record: MappingType[str, object], prefix: str = "") -> dict[str, str |
             text = str(value).lower() if isinstance(value, bool) else str(value)
             flat[f"{prefix}{name}"] = None if value is None else text.strip() or None
     return flat
-
-
-def _connection() -> duckdb.DuckDBPyConnection:
-    """In memory, without extensions from the network."""
-    return duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
