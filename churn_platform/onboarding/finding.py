@@ -51,7 +51,7 @@ def find(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Found:
         choices["event_time"] = moment.choice
     types = find_type_column(profile, _used(choices))
     taken = [*_used(choices), *(types.choice.columns if types else ())]
-    choices |= find_measures(profile, taken)
+    choices |= find_measures(connection, profile, taken)
     taken += _used(choices)
     day = moment.day_sql if moment else "NULL"
     facts = key_facts(connection, day, key_columns(profile, taken))

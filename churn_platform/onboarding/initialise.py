@@ -55,7 +55,8 @@ def initialise(
     mapping_file, definition_file = folder / MAPPING, folder / DEFINITION
     existing = [str(file) for file in (mapping_file, definition_file) if file.exists()]
     if existing and not force:
-        raise UsageError(f"{' and '.join(existing)} exist already. Add --force to replace, or name another --home.")
+        told = f"{' and '.join(existing)} {'exist' if len(existing) > 1 else 'exists'} already"
+        raise UsageError(f"{told}. Add --force to replace what is there, or name another folder with --home.")
     files = matching(sources)
     tell(f"Reading the first records of {', '.join(file.name for file in files[:3])} …")
     proposal = propose(files, _source_name(files[0], folder), now)

@@ -1,28 +1,35 @@
 """Which columns are quantity, unit price and amount: by their headers, and by whether one is the others' product."""
 
 import re
+from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from itertools import permutations
 from math import sqrt
 from typing import Final
 
+import duckdb
 import polars as pl
 
+from churn_platform.lake.expressions import quoted
 from churn_platform.onboarding.choices import LEAST, NAMED, Choice, confidence_of, plain, told_by
-from churn_platform.onboarding.numerals import number_of
 from churn_platform.onboarding.profile import ColumnProfile, Profile
 
 COMPARED: Final = 6  # number columns whose products are looked at
 ROWS_COMPARED: Final = 5000
 PRODUCT_HOLDS: Final = 0.9
 CENT: Final = 0.0101
+GROWS_TOGETHER: Final = 0.3
 ROLES: Final = ("quantity", "unit_price", "amount")
 
 
-def find_measures(profile: Profile, taken: Sequence[str]) -> dict[str, Choice]:
+def find_measures(connection: duckdb.DuckDBPyConnection, profile: Profile, taken: Sequence[str]) -> dict[str, Choice]:
     """Quantity, unit price and amount, as far as there are any.
 
     A price without a quantity is what was paid, so it is the amount. An amount that the files lack is the product.
+
+    Args:
+        connection: that of `profile_of`, with the sample and the macros that read its numbers.
+        taken: columns that are something else.
     """
     numbers = [column for column in profile.columns.values() if column.is_number and column.name not in taken]
     numbers = [column for column in numbers if _may_be_measure(column)]
@@ -31,9 +38,9 @@ def find_measures(profile: Profile, taken: Sequence[str]) -> dict[str, Choice]:
         used = [choice.columns[0] for choice in named.values()]
         if choice := _by_name(role, [column for column in numbers if column.name not in used]):
             named[role] = choice
-    found = _by_product(profile, numbers) or named
-    if not found and (choice := _only_fraction(numbers)):
-        found = {"amount": choice}
+    found = _by_product(connection, numbers) or named
+    if "unit_price" not in found and "amount" not in found and (choice := _only_fraction(connection, numbers, found)):
+        found[choice.role] = choice
     return _completed(found)
 
 
@@ -59,10 +66,10 @@ def _confidence(role: str, column: ColumnProfile) -> float:
     return confidence_of(column.name_scores.get(role, 0.0), column.numeric * sqrt(column.filled) * fits)
 
 
-def _by_product(profile: Profile, numbers: Sequence[ColumnProfile]) -> dict[str, Choice]:
+def _by_product(connection: duckdb.DuckDBPyConnection, numbers: Sequence[ColumnProfile]) -> dict[str, Choice]:
     """Three columns of which one is the product of the others in nine of ten records."""
     candidates = [column for column in numbers if column.distinct > 2 or column.name_scores][:COMPARED]
-    read = {column.name: _numbers(profile, column.name) for column in candidates}
+    read = {column.name: _numbers(connection, column.name) for column in candidates}
     best: tuple[float, dict[str, Choice]] = (0.0, {})
     for quantity, price, amount in permutations(candidates, 3):
         if quantity.whole < PRODUCT_HOLDS or amount.distinct <= 2 or quantity.distinct < 2 or price.distinct < 2:
@@ -83,21 +90,33 @@ def _by_product(profile: Profile, numbers: Sequence[ColumnProfile]) -> dict[str,
     return best[1]
 
 
-def _numbers(profile: Profile, name: str) -> pl.Series:
-    texts = profile.frame[name].head(ROWS_COMPARED).to_list()
-    return pl.Series(
-        name, [None if text is None else number_of(text, profile.decimal) for text in texts], dtype=pl.Float64
-    )
+def _numbers(connection: duckdb.DuckDBPyConnection, name: str) -> pl.Series:
+    return connection.sql(f"SELECT as_double({quoted(name)}) AS number FROM sample LIMIT {ROWS_COMPARED}").pl()[
+        "number"
+    ]
 
 
-def _only_fraction(numbers: Sequence[ColumnProfile]) -> Choice | None:
-    """The one column of numbers with two decimals is what was paid, whatever its header says."""
+def _only_fraction(
+    connection: duckdb.DuckDBPyConnection, numbers: Sequence[ColumnProfile], found: MappingType[str, Choice]
+) -> Choice | None:
+    """The one column of numbers with two decimals is money, whatever its header says.
+
+    Beside a quantity it is the amount if it grows with the quantity, else the unit price.
+    """
     fractions = [column for column in numbers if column.whole < PRODUCT_HOLDS and _in_cents(column)]
     if len(fractions) != 1:
         return None
     [column] = fractions
-    evidence = "no word in the header says so; the only column of numbers with two decimals"
-    return Choice("amount", plain(column.name), (column.name,), confidence_of(0.0, column.numeric), evidence)
+    role, told = "amount", "no word in the header says so; the only column of numbers with two decimals"
+    if "quantity" in found:
+        quantity = _numbers(connection, found["quantity"].columns[0])
+        pairs = pl.DataFrame(
+            {"quantity": quantity.abs(), "money": _numbers(connection, column.name).abs()}
+        ).drop_nulls()
+        together = float(pairs.select(pl.corr("quantity", "money", method="spearman").fill_nan(0.0)).item() or 0.0)
+        role = "amount" if together >= GROWS_TOGETHER else "unit_price"
+        told += f", rank correlation with the quantity {together:.2f}"
+    return Choice(role, plain(column.name), (column.name,), confidence_of(0.0, column.numeric), told)
 
 
 def _in_cents(column: ColumnProfile) -> bool:

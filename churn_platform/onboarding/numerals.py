@@ -1,59 +1,36 @@
-"""Numbers as people write them: with a decimal comma, grouped digits, a currency sign, a minus behind."""
+"""Numbers in text, read as the lake will read them, and which decimal mark they have."""
 
 import re
-from collections.abc import Iterable
-from typing import Final, Literal
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-Mark = Literal[".", ","]
+import duckdb
 
-GROUPERS: Final = {".": ", '’\u00a0\u202f", ",": ". '’\u00a0\u202f"}
-DECORATION: Final = re.compile(r"^(?:[A-Z]{3}|[^\w\s.,()+-]{1,2}|zł)\s*|\s*(?:[A-Z]{3}|[^\w\s.,()+-]{1,2}|zł)$")
+from churn_platform.lake.mapping import Decimal
+from churn_platform.lake.numbers import create_number_macros
+from churn_platform.lake.source_file import Kind
+
 SIGN: Final = re.compile(r"[€£$¥₹₽₺]|zł")
 
 
-def number_of(text: str, mark: Mark) -> float | None:
-    """The number that a text means where `mark` is the decimal mark; None if it is none."""
-    bare = text.strip()
-    negative = bare.startswith("(") and bare.endswith(")")
-    bare = bare[1:-1] if negative else bare
-    sign, bare = _without_minus(bare)
-    bare = DECORATION.sub("", bare).strip()
-    inner, bare = _without_minus(bare)
-    bare = _ungrouped(bare, mark).replace(mark, ".")
-    if not re.fullmatch(r"\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+", bare):
-        return None
-    value = float(bare)
-    return -value if negative or sign or inner else value
+def numbers_of(
+    connection: duckdb.DuckDBPyConnection, texts: Sequence[str], mark: Decimal, kind: Kind
+) -> list[float | None]:
+    """The number that each text means where `mark` is the decimal mark; None for a text that is none."""
+    create_number_macros(connection, mark, kind)
+    rows = connection.execute("SELECT as_double(text) FROM (SELECT unnest(?::VARCHAR[]) AS text)", [texts]).fetchall()
+    return [number for (number,) in rows]
 
 
-def decimal_mark(columns: Iterable[Iterable[str]]) -> Mark:
+def decimal_mark(connection: duckdb.DuckDBPyConnection, columns: Iterable[Sequence[str]], kind: Kind) -> Decimal:
     """The decimal mark that makes numbers of more values; the point where both do."""
-    point = comma = 0
-    for values in columns:
-        for text in values:
-            with_point, with_comma = number_of(text, "."), number_of(text, ",")
-            point += with_point is not None and with_comma is None
-            comma += with_comma is not None and with_point is None
-    return "," if comma > point else "."
+    texts = [text for values in columns for text in values if any(mark in text for mark in ".,")]
+    point, comma = (numbers_of(connection, texts, mark, kind) for mark in (".", ","))
+    by_mark = [(one is not None, other is not None) for one, other in zip(point, comma, strict=True)]
+    return "," if by_mark.count((False, True)) > by_mark.count((True, False)) else "."
 
 
 def currency_sign(values: Iterable[str]) -> str | None:
     """The currency sign that the values carry, if all that carry one carry the same."""
     signs = {match.group() for text in values if (match := SIGN.search(text))}
     return signs.pop() if len(signs) == 1 else None
-
-
-def _without_minus(text: str) -> tuple[bool, str]:
-    if text[:1] in "-−" and text:
-        return True, text[1:].strip()
-    if text[-1:] in "-−" and text:
-        return True, text[:-1].strip()
-    return False, text.removeprefix("+")
-
-
-def _ungrouped(text: str, mark: Mark) -> str:
-    whole, _, fraction = text.partition(mark)
-    for grouper in GROUPERS[mark]:
-        if re.fullmatch(rf"\d{{1,3}}({re.escape(grouper)}\d{{3}})+", whole):
-            return whole.replace(grouper, "") + (mark + fraction if fraction else "")
-    return text

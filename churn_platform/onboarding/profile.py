@@ -11,7 +11,9 @@ import duckdb
 import polars as pl
 
 from churn_platform.lake.expressions import quoted
-from churn_platform.onboarding.numerals import Mark, decimal_mark, number_of
+from churn_platform.lake.mapping import Decimal
+from churn_platform.lake.source_file import Kind
+from churn_platform.onboarding.numerals import decimal_mark, numbers_of
 from churn_platform.onboarding.sample import Sample
 from churn_platform.onboarding.times import TimeReading, clock_format, read_times
 from churn_platform.onboarding.vocabulary import name_scores
@@ -74,7 +76,7 @@ class Profile:
 
     columns: MappingType[str, ColumnProfile]
     frame: pl.DataFrame
-    decimal: Mark
+    decimal: Decimal
 
     def named(self, role: str, least: float = 0.0) -> list[ColumnProfile]:
         """The columns whose header fits a canonical column, best first."""
@@ -93,9 +95,9 @@ def profile_of(connection: duckdb.DuckDBPyConnection, sample: Sample, now: datet
     connection.execute("SET TimeZone = 'UTC'")
     connection.register("sample", frame.to_arrow())
     values = {name: _values(connection, name) for name in frame.columns}
-    mark = decimal_mark([value for value, _ in found] for found in values.values())
+    mark = decimal_mark(connection, ([value for value, _ in found] for found in values.values()), sample.kind)
     columns = {
-        name: _profile(connection, frame[name], values[name], sample.types.get(name, "VARCHAR"), mark, now)
+        name: _profile(connection, frame[name], values[name], sample.types.get(name, "VARCHAR"), mark, sample.kind, now)
         for name in frame.columns
     }
     return Profile(columns, frame, mark)
@@ -115,10 +117,12 @@ def _profile(
     column: pl.Series,
     values: list[tuple[str, int]],
     kind: str,
-    mark: Mark,
+    mark: Decimal,
+    file_kind: Kind,
     now: datetime,
 ) -> ColumnProfile:
-    numbers = [(number, count) for value, count in values if (number := number_of(value, mark)) is not None]
+    read = numbers_of(connection, [value for value, _ in values], mark, file_kind)
+    numbers = [(number, count) for number, (_, count) in zip(read, values, strict=True) if number is not None]
     total, counted = sum(count for _, count in values), sum(count for _, count in numbers)
     time = read_times(connection, column, kind, now)
     return ColumnProfile(

@@ -81,8 +81,8 @@ def clock_format(connection: duckdb.DuckDBPyConnection, values: pl.Series) -> st
     probe = values.drop_nulls().unique(maintain_order=True).head(500)
     if probe.is_empty():
         return None
-    if sum(":" in text or "." in text for text in probe) < ENOUGH * len(probe):
-        return None
+    if sum(":" in text for text in probe) < ENOUGH * len(probe):
+        return None  # 9.30 may be a price as well
     shares = {name: _parsed_share(connection, probe, name) for name in CLOCKS}
     best = max(shares, key=lambda name: shares[name])
     return best if shares[best] >= ENOUGH else None
@@ -114,7 +114,7 @@ def _candidates(connection: duckdb.DuckDBPyConnection, probe: pl.Series) -> list
 
 def _may_be_date(text: str) -> bool:
     """Whether a text has the digits and the parts of a date: most columns do not, and are not tried further."""
-    return len(text) <= LONGEST and sum(map(str.isdigit, text)) >= 3 and len(re.findall(r"[^\W_]+", text)) >= 3
+    return len(text) <= LONGEST and sum(map(str.isdigit, text)) >= 3 and len(re.findall(r"[0-9]+|[^\W\d_]+", text)) >= 3
 
 
 def _parsed_share(connection: duckdb.DuckDBPyConnection, probe: pl.Series, name: str) -> float:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from churn_platform.lake.numbers import CODES
+
 SIGNS: Final = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR", "₽": "RUB", "zł": "PLN", "₺": "TRY"}
 SHORTEST_INSIDE: Final = 4  # a shorter Latin word inside a compound is there by chance
 BY_PHRASE, BY_LAST_WORD, BY_WORD, BY_PART, OF_SOMETHING_ELSE = 1.0, 0.9, 0.8, 0.7, 0.2
@@ -55,7 +57,7 @@ def event_type_of(value: str) -> str | None:
 
 def is_currency(value: str) -> bool:
     """Whether it is the ISO 4217 code of a currency."""
-    return value.casefold() in _words("other")["currencies"]
+    return value.upper() in CODES.split()
 
 
 def is_other_moment(name: str) -> bool:

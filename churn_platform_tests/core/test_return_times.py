@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_platform.core.return_times import GRID, ReturnRow, propose_windows, return_times
@@ -11,6 +11,7 @@ from churn_platform.errors import InputError
 silences = st.lists(st.integers(1, 500), max_size=300)
 
 
+@settings(deadline=None)
 @given(silences, st.lists(st.integers(0, 500), min_size=40, max_size=300))
 def test_the_longer_a_silence_the_fewer_come_back(ended: list[int], still_open: list[int]) -> None:
     rows = return_times(ended, still_open)
