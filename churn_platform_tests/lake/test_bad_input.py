@@ -230,6 +230,17 @@ def test_json_lines_that_are_no_objects_are_quarantined_by_line(write: Write, la
     assert events(home, "source_row, user_id, amount") == [(1, "13085", 1), (4, "13085", 1), (6, "13085", 1)]
 
 
+@pytest.mark.parametrize("control", ["\x01", "\x02", "\x1e", "\x1f", "\x7f"])
+def test_a_control_character_costs_its_json_line_only(control: str, write: Write, land: Land, home: Home) -> None:
+    good = '{"user": "u", "time": "2024-03-01", "type": "view", "qty": 2, "price": 0.5}'
+    bad = [f"{control}{good}", f"{{{control}{good[1:]}", f"{good}{control}"]
+    report = land(write("a.jsonl", "\n".join([good, *bad, good]) + "\n"), mapping_of(max_rejected_share=0.9))
+    assert (report.rows, report.reasons) == (2, {"broken JSON": 3})
+    assert [row[:3] for row in quarantined(home, report.fingerprint)] == [
+        (number, "broken JSON", line) for number, line in enumerate(bad, start=2)
+    ]
+
+
 def test_a_key_that_only_late_lines_have_is_found(write: Write, land: Land, home: Home) -> None:
     line = '{"user": "u", "time": "2024-03-01", "type": "view", "price": 1}\n'
     report = land(write("a.jsonl", line * 1500 + line.replace("}", ', "qty": 3}')))

@@ -75,5 +75,6 @@ class _StayOnHttps(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
         if not newurl.startswith(SCHEME):
+            fp.close()
             raise urllib.error.URLError(f"it redirects to {urlsplit(newurl).scheme}, which is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -3,6 +3,6 @@ SELECT
   source_file,
   source_row,
   split_part(event_type, chr(31), 1) AS reason,
-  nullif(split_part(event_type, chr(31), 2), '') AS detail,
+  nullif(substring(event_type, length(split_part(event_type, chr(31), 1)) + 2), '') AS detail,
   properties AS original
 FROM read_parquet(getvariable('rejected_parts'), hive_partitioning = false)
