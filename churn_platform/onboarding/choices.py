@@ -6,6 +6,7 @@ from typing import Final
 from churn_platform.errors import InputError
 from churn_platform.lake.expressions import column_names, parse_expression, quoted
 
+MOST: Final = 0.99  # a name and a sample prove nothing
 LEAST: Final = 0.3  # below this confidence nothing is proposed
 NAMED: Final = 0.5  # from this score on a header speaks for a canonical column
 
@@ -30,7 +31,7 @@ class Choice:
 
 def confidence_of(name_score: float, content: float) -> float:
     """How sure header and values together make: both in [0, 1]; values alone never more than 0.6."""
-    return 0.55 * name_score + 0.45 * content if name_score >= NAMED else 0.6 * content
+    return min(MOST, 0.55 * name_score + 0.45 * content) if name_score >= NAMED else 0.6 * content
 
 
 def plain(column: str) -> str:

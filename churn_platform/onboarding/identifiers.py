@@ -132,5 +132,5 @@ def _choice(role: str, column: ColumnProfile, confidence: float, told: str) -> C
 
 def _spread(facts: KeyFacts) -> str:
     if not facts.repeats:
-        return "no value occurs twice"
-    return f"{facts.several_days:.0%} of the values that occur twice do so on several days"
+        return "no value is repeated"
+    return f"{facts.several_days:.0%} of the repeated values lie on several days"

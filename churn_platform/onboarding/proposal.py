@@ -107,9 +107,9 @@ def returns_comment(trial: Trial) -> list[str]:
         f"{trial.customers:,} customers, {trial.first_day} to {trial.last_day}. "
         f"Returns within {trial.followed_days} days of silence:"
     )
-    lines = [*comment(head), "#   silent for   silences   came back after that   of all returns, after so many days"]
+    lines = [*comment(head), "#   silent for   silences   of these come back   of all who come back, later than that"]
     lines += [
-        f"#   {row.days:>5} days   {row.silences:>8,}   {row.came_back:>20.0%}   {row.late_returns:>10.0%}"
+        f"#   {row.days:>5} days   {row.silences:>8,}   {row.came_back:>18.0%}   {row.late_returns:>36.0%}"
         for row in trial.returns[:-1]
     ]
     return lines
@@ -158,7 +158,7 @@ def _type_lines(proposal: Proposal) -> list[str]:
 
 def _rule_lines(condition: str | None, then: str) -> Sequence[str]:
     when = [f"when = {toml_string(condition)}"] if condition else []
-    return ["[[event_type]]", *when, f"then = {toml_string(then)}", ""]
+    return ["[[event_type]]", *when, f"then = {toml_string(then)}"]
 
 
 def _property_lines(proposal: Proposal) -> list[str]:

@@ -37,7 +37,7 @@ def print_trial(trial: Trial, windows: WindowProposal, console: Console) -> None
     table = Table(
         title=f"When {trial.customers:,} customers come back, within {trial.followed_days} days", title_justify="left"
     )
-    for name in ("silent for", "silences", "came back after that", "of all returns, after so many days"):
+    for name in ("silent for", "silences", "of these come back", "of all who come back, later than that"):
         table.add_column(name, justify="right")
     for row in trial.returns[:-1]:
         table.add_row(f"{row.days} days", f"{row.silences:,}", f"{row.came_back:.0%}", f"{row.late_returns:.0%}")
