@@ -98,7 +98,8 @@ def _create_expressed(
     bound = {}
     for key, text in mapping.expressions().items():
         bound[key] = bind_expression(parse_expression(text, key), key, types, file)
-    selected = [_checked(connection, key, text, file) for key, text in bound.items() if key.startswith("columns.")]
+    selected = ["__row", "__element AS element", "__record AS record", "__broken AS broken"]
+    selected += [_checked(connection, key, text, file) for key, text in bound.items() if key.startswith("columns.")]
     if mapping.event_type:
         selected.append(f"{_type_rules(connection, mapping, bound, file)} AS event_type")
     if mapping.properties:
@@ -107,7 +108,7 @@ def _create_expressed(
             _checked(connection, f"properties.{name}", bound[f"properties.{name}"], file)
         selected.append(f"json_object({', '.join(pairs)}) AS properties")
     selected.append(f"{_bad_number(bound)} AS bad_number")
-    query = f"SELECT __row, __record AS record, __broken AS broken, {', '.join(selected)} FROM source_records"
+    query = f"SELECT {', '.join(selected)} FROM source_records"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW expressed AS {query}")
 
 
@@ -144,7 +145,7 @@ def _bad_number(bound: dict[str, BoundExpression]) -> str:
 
 
 def _mapped_sql(mapping: Mapping, raw: dict[str, str], timezone: str) -> str:
-    selected = ["__row", "record", "broken", "bad_number"]
+    selected = ["__row", "element", "record", "broken", "bad_number"]
     for column in MAPPABLE:
         if column == "event_time":
             selected += _time_columns(mapping, raw[column], timezone)

@@ -46,6 +46,8 @@ class BoundExpression:
 def parse_expression(text: str, key: str) -> exp.Expr:
     """Parse one mapping expression in DuckDB's dialect and check that it uses only what is allowed.
 
+    A dotted name becomes one column of that whole name: a field of a nested object, where no column has the name.
+
     Args:
         key: the mapping key, for the error, such as `columns.amount`.
 
@@ -53,21 +55,17 @@ def parse_expression(text: str, key: str) -> exp.Expr:
         InputError: not one expression, or it uses a subquery or a function outside the list.
     """
     try:
-        expression = exp.maybe_parse(text, into=exp.Condition, dialect="duckdb")
+        expression: exp.Expr = exp.maybe_parse(text, into=exp.Condition, dialect="duckdb")
     except SqlglotError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"Mapping key {key}: '{text}' is not one SQL expression ({reason}).") from error
+    expression = expression.transform(_dotted_as_one)
     for node in expression.walk():
         if not isinstance(node, ALLOWED) or (isinstance(node, exp.In) and node.args.get("query")):
             raise InputError(
                 f"Mapping key {key}: '{node.sql('duckdb')}' in '{text}' is not allowed. A mapping expression may use "
                 "columns of the file, constants, operators, CASE, CAST and the functions "
                 f"{', '.join(sorted(FUNCTIONS.values()))}."
-            )
-        if isinstance(node, exp.Column) and node.table:
-            raise InputError(
-                f"Mapping key {key}: '{node.sql('duckdb')}' names a table. Write a column as \"column\"; "
-                "for a field of a JSON column write json_extract_string(column, '$.field')."
             )
     return expression
 
@@ -87,7 +85,8 @@ def find_column(name: str, key: str, columns: list[str], file: str) -> str:
         return name
     alike = [column for column in columns if column.casefold() == name.casefold()]
     if len(alike) != 1:
-        raise InputError(f"Mapping key {key}: {file} has no column '{name}'.{suggest(name, columns)}")
+        nested = " Only in JSON Lines can a dotted name be a field of a nested object." if "." in name else ""
+        raise InputError(f"Mapping key {key}: {file} has no column '{name}'.{suggest(name, columns)}{nested}")
     return alike[0]
 
 
@@ -122,6 +121,13 @@ def quoted(identifier: str) -> str:
 def literal(text: str) -> str:
     """A text constant as DuckDB SQL, where no parameter can be bound (inside a view)."""
     return exp.Literal.string(text).sql("duckdb")
+
+
+def _dotted_as_one(node: exp.Expr) -> exp.Expr:
+    parts = node.parts if isinstance(node, (exp.Column, exp.Dot)) else []
+    if len(parts) < 2 or not all(isinstance(part, exp.Identifier) for part in parts):
+        return node
+    return exp.column(exp.to_identifier(".".join(part.name for part in parts), quoted=True))
 
 
 def _number_operands(expression: exp.Expr) -> list[exp.Expr]:

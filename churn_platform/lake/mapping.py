@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from churn_platform.errors import InputError, suggest
-from churn_platform.lake.expressions import parse_expression
+from churn_platform.lake.expressions import column_names, parse_expression
 from churn_platform.lake.source_file import Kind
 from churn_platform.lake.sources.declarations import Postgres, Remote
 from churn_platform.lake.text_encoding import known_encoding
@@ -57,6 +57,7 @@ class Source(_Section):
     )
     encoding: str | None = Field(default=None, description="of text files; default: detected")
     sheet: Name | None = Field(default=None, description="Excel; default: the only sheet, or the first")
+    unnest: Name | None = Field(default=None, description="JSON Lines: the array whose elements become records")
     remote: Remote = Field(default=Remote(), description="how s3:// and https:// sources are reached")
     postgres: Postgres | None = Field(default=None, description="the table or query behind --source postgres")
 
@@ -156,5 +157,16 @@ def read_mapping(path: Path) -> Mapping:
     except ValidationError as error:
         raise InputError(f"{path} is not a mapping.\n{explain(error, Mapping)}") from error
     for key, text in mapping.expressions().items():
-        parse_expression(text, f"{key} ({path.name})")
+        parsed = parse_expression(text, f"{key} ({path.name})")
+        if key == "columns.event_id":
+            _check_one_id_an_element(mapping.source.unnest, column_names(parsed), path)
     return mapping
+
+
+def _check_one_id_an_element(unnest: str | None, columns: list[str], path: Path) -> None:
+    if unnest is not None and not any(f"{column}.".startswith(f"{unnest}.") for column in columns):
+        raise InputError(
+            f"Mapping key columns.event_id ({path.name}): it names no field of an element of '{unnest}', so all "
+            "records of a line would have one id and count as copies of one event. Name such a field in it "
+            f'("{unnest}.line_id"), or leave the key out: then an id is made of the event and its place in the array.'
+        )

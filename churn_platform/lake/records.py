@@ -1,7 +1,6 @@
 """A user's file as records in DuckDB: its header, the view `source_records`, and what could not be parsed at all."""
 
 import glob
-from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 
 import duckdb
@@ -10,11 +9,11 @@ from churn_platform.errors import InputError
 from churn_platform.lake.canonical import SQL, referenced_columns
 from churn_platform.lake.csv_dialect import CsvDialect, dialect_of, header_of
 from churn_platform.lake.expressions import find_column, literal, quoted
+from churn_platform.lake.json_lines import RecordShape, prepare_json_lines
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.source_file import CONTAINERS, FileFacts, blocks
 from churn_platform.lake.workbook import as_text, date_columns, prepare_workbook
 
-KEYS_SAMPLED = 1000
 TEXT_SAMPLE = 256 * 1024
 LINE_SHOWN = 64 * 1024
 REASONS = {
@@ -42,9 +41,9 @@ class Malformed:
 def create_records_view(
     connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping, malformed: list[Malformed] | None = None
 ) -> None:
-    """Create the temp view `source_records`: the file's columns, `__row` (from 1), `__record`, `__broken`.
+    """Create the temp view `source_records`: the file's columns, `__row` (from 1), `__element`, `__record`, `__broken`.
 
-    All text formats give text columns; `__record` is the whole row, `__broken` the text of a line that is not JSON.
+    All text formats give text columns; the others are as `RecordShape` has them.
 
     Args:
         malformed: known from an earlier pass over the file; `__row` then counts them too.
@@ -55,21 +54,15 @@ def create_records_view(
     connection.execute("SET VARIABLE file = ?", [glob.escape(str(facts.readable))])
     connection.execute("SET VARIABLE compression = ?", [facts.compression or "none"])
     wanted = referenced_columns(mapping)
-    if facts.kind == "csv":
-        columns = _prepare_csv(connection, facts, mapping)
-    elif facts.kind == "jsonl":
-        columns = _prepare_jsonl(connection, facts, wanted)
+    if facts.kind == "jsonl":
+        shape = prepare_json_lines(connection, wanted, mapping.source.unnest, facts.path.name)
     else:
-        columns = []
-    query = (SQL / f"{facts.kind}_records.sql").read_text("utf-8")
-    if facts.kind == "xlsx":
-        query = _prepare_xlsx(connection, facts, mapping, query)
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {query}")
-    if facts.kind in CONTAINERS:
-        columns = [name for name, *_ in connection.execute("DESCRIBE records").fetchall() if name != "__row"]
-    for column, key in wanted.items():
-        find_column(column, key, columns, facts.path.name)
-    _create_source_records(connection, facts, columns, malformed or [])
+        columns = _prepare_table(connection, facts, mapping)
+        for column, key in wanted.items():
+            find_column(column, key, columns, facts.path.name)
+        record = "{" + ", ".join(f"{literal(column)}: {quoted(column)}" for column in columns) + "}"
+        shape = RecordShape({column: quoted(column) for column in columns}, record)
+    _create_source_records(connection, shape, malformed or [])
 
 
 def malformed_records(connection: duckdb.DuckDBPyConnection, facts: FileFacts) -> list[Malformed]:
@@ -146,6 +139,23 @@ def _swallowed(record: Malformed) -> bool:
     return record.reason == "broken quoting" and "\n" in record.text
 
 
+def _prepare_table(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping) -> list[str]:
+    """Create the view `records` over a file that has a header, and give its columns."""
+    if mapping.source.unnest is not None:
+        raise InputError(
+            f"Mapping key source.unnest: {facts.path.name} is {facts.kind}. Only JSON Lines hold arrays whose elements "
+            "become records; leave the key out."
+        )
+    columns = _prepare_csv(connection, facts, mapping) if facts.kind == "csv" else []
+    query = (SQL / f"{facts.kind}_records.sql").read_text("utf-8")
+    if facts.kind == "xlsx":
+        query = _prepare_xlsx(connection, facts, mapping, query)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {query}")
+    if facts.kind in CONTAINERS:
+        columns = [name for name, *_ in connection.execute("DESCRIBE records").fetchall() if name != "__row"]
+    return columns
+
+
 def _prepare_csv(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping) -> list[str]:
     columns, dialect = read_csv_header(facts, mapping)
     connection.execute("SET VARIABLE columns = ?", [dict.fromkeys(columns, "VARCHAR")])
@@ -201,45 +211,22 @@ def _prepare_xlsx(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mappi
     return f"SELECT {as_text(dates)} FROM ({query})"
 
 
-def _prepare_jsonl(connection: duckdb.DuckDBPyConnection, facts: FileFacts, wanted: MappingType[str, str]) -> list[str]:
-    connection.execute("SET VARIABLE pointers = ?", [[""]])
-    connection.execute(f"CREATE TEMP VIEW lines AS {(SQL / 'jsonl_records.sql').read_text('utf-8')}")
-    keys = _json_keys(connection, KEYS_SAMPLED)
-    missing = [column for column in wanted if column not in keys]
-    if missing:
-        keys = _json_keys(connection, None)
-    columns = [find_column(column, key, keys, facts.path.name) for column, key in wanted.items()]
-    pointers = ["/" + column.replace("~", "~0").replace("/", "~1") for column in columns]
-    connection.execute("SET VARIABLE pointers = ?", [pointers])
-    return columns
-
-
-def _json_keys(connection: duckdb.DuckDBPyConnection, limit: int | None) -> list[str]:
-    rows = connection.execute(
-        "SELECT DISTINCT unnest(json_keys(line)) FROM (SELECT line FROM lines WHERE is_object LIMIT ?) ORDER BY 1",
-        [limit if limit is not None else 2**62],
-    ).fetchall()
-    return [key for (key,) in rows]
-
-
 def _create_source_records(
-    connection: duckdb.DuckDBPyConnection, facts: FileFacts, columns: list[str], malformed: list[Malformed]
+    connection: duckdb.DuckDBPyConnection, shape: RecordShape, malformed: list[Malformed]
 ) -> None:
     source = "records"
     if malformed:
         _create_skipped(connection, [record.row for record in malformed])
         source = "renumbered"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW renumbered AS {(SQL / 'renumbered.sql').read_text('utf-8')}")
-    if facts.kind == "jsonl":
-        values = [f"fields[{position}] AS {quoted(column)}" for position, column in enumerate(columns, start=1)]
-        record = "CASE WHEN is_object THEN CAST(line AS JSON) ELSE to_json(line) END"
-        broken = "CASE WHEN NOT is_object THEN line END"
-    else:
-        values = [quoted(column) for column in columns]
-        record = "{" + ", ".join(f"{literal(column)}: {quoted(column)}" for column in columns) + "}"
-        broken = "CAST(NULL AS VARCHAR)"
-    selected = f"__row, {record} AS __record, {broken} AS __broken, {', '.join(values)}"
-    query = f"SELECT {selected} FROM {source}"
+    selected = [
+        "__row",
+        f"{shape.element} AS __element",
+        f"{shape.record} AS __record",
+        f"{shape.broken} AS __broken",
+        *(f"{value} AS {quoted(column)}" for column, value in shape.columns.items()),
+    ]
+    query = f"SELECT {', '.join(selected)} FROM {source}"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW source_records AS {query}")
 
 

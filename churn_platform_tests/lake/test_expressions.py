@@ -17,7 +17,7 @@ TEXT = {"Quantity": "VARCHAR", "Price": "VARCHAR", "name": "VARCHAR", "data": "V
         "now()",
         "sum(Quantity)", "row_number() OVER ()", "*", "columns('a')", "$x", "list_transform([1], x -> x)",
         "exists(SELECT 1)",
-        "name COLLATE NOCASE", "getvariable('file')",
+        "name.lower()", "name.*", "name COLLATE NOCASE", "getvariable('file')",
     ],
 )  # fmt: skip
 def test_what_could_read_anything_but_the_row_is_refused(text: str) -> None:
@@ -31,9 +31,16 @@ def test_what_is_not_one_expression_is_refused(text: str) -> None:
         parse_expression(text, "columns.text")
 
 
-def test_a_column_of_a_table_is_refused_with_the_way_to_write_it() -> None:
-    with pytest.raises(InputError, match="json_extract_string"):
-        parse_expression("address.city", "columns.channel")
+def test_a_dotted_name_is_one_column_however_deep() -> None:
+    text = "upper(address.city) || a.b.c.d.e.f || data"
+    assert sorted(column_names(parse_expression(text, "k"))) == ["a.b.c.d.e.f", "address.city", "data"]
+    bound = bind_expression(parse_expression("address.city", "k"), "k", {"Address.City": "VARCHAR"}, "a.csv")
+    assert bound.sql == '"Address.City"'
+
+
+def test_a_dotted_name_that_the_file_lacks_is_named_with_what_it_could_be() -> None:
+    with pytest.raises(InputError, match=r"no column 'address\.city'.*Only in JSON Lines"):
+        bind_expression(parse_expression("address.city", "k"), "k", TEXT, "a.csv")
 
 
 @pytest.mark.parametrize(

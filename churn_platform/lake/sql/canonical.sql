@@ -17,7 +17,9 @@ SELECT
       chr(31) || 'session_id=' || session_id,
       chr(31) || 'channel=' || channel,
       chr(31) || 'text=' || "text",
-      chr(31) || 'properties=' || properties
+      chr(31) || 'properties=' || properties,
+      -- two equal elements of one array are two things
+      chr(31) || 'element=' || element
     ))
   ) AS event_id,
   user_id,

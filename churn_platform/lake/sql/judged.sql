@@ -2,7 +2,7 @@
 SELECT
   *,
   CASE
-    WHEN broken IS NOT NULL THEN 'broken JSON' || chr(31) || broken
+    WHEN broken IS NOT NULL THEN broken
     WHEN user_id IS NULL THEN 'missing user_id'
     -- a time becomes text again only in the branches of rejected rows
     WHEN event_time IS NULL

@@ -1,0 +1,160 @@
+"""JSON Lines as records: fields of nested objects by dotted names, and the elements of one array as records."""
+
+import json
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from churn_platform.errors import InputError, suggest
+from churn_platform.lake.expressions import literal
+
+SQL = Path(__file__).with_name("sql")
+KEYS_SAMPLED = 1000
+
+KeyPath = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecordShape:
+    """How `source_records` is selected from the view `records`, as SQL.
+
+    `columns`: each value, by the column's name. `record`: the whole record, for the quarantine. `broken`: reason and
+    text, chr(31) between them, of a record that cannot be read, else NULL. `element`: its number in its line's array.
+    """
+
+    columns: dict[str, str]
+    record: str
+    broken: str = "CAST(NULL AS VARCHAR)"
+    element: str = "CAST(NULL AS BIGINT)"
+
+
+def prepare_json_lines(
+    connection: duckdb.DuckDBPyConnection, wanted: MappingType[str, str], unnest: str | None, file: str
+) -> RecordShape:
+    """Create the view `records` over a file of JSON Lines.
+
+    Args:
+        wanted: the columns that the mapping names, each with the key that names it. A name that no line has as a key is
+            a path of keys with points between them.
+        unnest: the array whose elements become records; names that begin with it are fields of an element.
+
+    Raises:
+        InputError: no line has the key, or the path.
+    """
+    connection.execute("SET VARIABLE pointers = ?", [[""]])
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW lines AS {(SQL / 'jsonl_records.sql').read_text('utf-8')}")
+    keys = _Keys(connection, "lines", "line", file)
+    if unnest is None:
+        connection.execute("CREATE OR REPLACE TEMP VIEW records AS FROM lines")
+        paths = [keys.path(name, key) for name, key in wanted.items()]
+        columns = _values(connection, "fields", "pointers", {path: path for path in paths})
+        record = "CASE WHEN is_object THEN CAST(line AS JSON) ELSE to_json(line) END"
+        return RecordShape(columns, record, f"CASE WHEN NOT is_object THEN {_reason('broken JSON', 'line')} END")
+    array = keys.path(unnest, "source.unnest")
+    return _unnested(connection, wanted, unnest, array, keys)
+
+
+def _unnested(
+    connection: duckdb.DuckDBPyConnection, wanted: MappingType[str, str], unnest: str, array: KeyPath, keys: "_Keys"
+) -> RecordShape:
+    connection.execute("SET VARIABLE unnest = ?", [_pointer(array)])
+    connection.execute("SET VARIABLE element_pointers = ?", [[""]])
+    connection.execute("SET VARIABLE without_elements = ?", [_without(array)])
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {(SQL / 'jsonl_elements.sql').read_text('utf-8')}")
+    element_keys = _Keys(connection, "records", "element", keys.file, array)
+    outer: dict[KeyPath, KeyPath] = {}
+    inner: dict[KeyPath, KeyPath] = {}
+    for name, key in wanted.items():
+        if name.casefold() == unnest.casefold():
+            inner[array] = ()
+        elif name.casefold().startswith(f"{unnest}.".casefold()):
+            path = element_keys.path(name[len(unnest) + 1 :], key)
+            inner[(*array, *path)] = path
+        else:
+            path = keys.path(name, key)
+            outer[path] = path
+    columns = _values(connection, "fields", "pointers", outer)
+    columns |= _values(connection, "element_fields", "element_pointers", inner)
+    given = f"CAST(json_extract(line, {literal(_pointer(array))}) AS VARCHAR)"
+    broken = (
+        f"CASE WHEN NOT is_object THEN {_reason('broken JSON', 'line')} "
+        f"WHEN NOT is_array THEN {_reason(f'{unnest} is not an array', given)} END"
+    )
+    record = "{'record': CASE WHEN is_object THEN CAST(surrounding AS JSON) ELSE to_json(line) END, 'element': element}"
+    return RecordShape(columns, record, broken, "element_number")
+
+
+class _Keys:
+    """The keys that objects of a view have, found in a sample first and in all of them if need be."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, view: str, value: str, file: str, above: KeyPath = ()
+    ) -> None:
+        self.file = file
+        self._connection = connection
+        self._view = view
+        self._value = value
+        self._above = above
+
+    def path(self, name: str, key: str) -> KeyPath:
+        """The path of keys that a name means: the key of that name, else the keys between its points.
+
+        Raises:
+            InputError: no object has it; names the mapping key, the nearest and all existing keys beside it.
+        """
+        found = self._step((), name)
+        if found is not None:
+            return (found,)
+        path: KeyPath = ()
+        for part in name.split("."):
+            found = self._step(path, part)
+            if found is None:
+                existing = [".".join((*self._above, *path, other)) for other in self._at(path, None)]
+                wanted = ".".join((*self._above, name))
+                raise InputError(f"Mapping key {key}: {self.file} has no column '{wanted}'.{suggest(wanted, existing)}")
+            path = (*path, found)
+        return path
+
+    def _step(self, path: KeyPath, name: str) -> str | None:
+        for limit in (KEYS_SAMPLED, None):
+            keys = self._at(path, limit)
+            if name in keys:
+                return name
+            alike = [key for key in keys if key.casefold() == name.casefold()]
+            if len(alike) == 1:
+                return alike[0]
+        return None
+
+    def _at(self, path: KeyPath, limit: int | None) -> list[str]:
+        objects = f"SELECT {self._value} FROM {self._view} WHERE is_object AND {self._value} IS NOT NULL LIMIT ?"
+        rows = self._connection.execute(
+            f"SELECT DISTINCT unnest(json_keys({self._value}, ?)) FROM ({objects}) ORDER BY 1",
+            [_pointer(path), limit if limit is not None else 2**62],
+        ).fetchall()
+        return [key for (key,) in rows]
+
+
+def _values(
+    connection: duckdb.DuckDBPyConnection, fields: str, variable: str, paths: MappingType[KeyPath, KeyPath]
+) -> dict[str, str]:
+    """Have the list `fields` extracted by the pointers of a variable, and give each column as its element."""
+    connection.execute(f"SET VARIABLE {variable} = ?", [[_pointer(path) for path in paths.values()] or [""]])
+    return {".".join(name): f"{fields}[{position}]" for position, name in enumerate(paths, start=1)}
+
+
+def _pointer(path: KeyPath) -> str:
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in path)
+
+
+def _without(array: KeyPath) -> str:
+    """A merge patch that takes the array away."""
+    patch: object = None
+    for key in reversed(array):
+        patch = {key: patch}
+    return json.dumps(patch)
+
+
+def _reason(reason: str, text: str) -> str:
+    return f"{literal(reason)} || chr(31) || {text}"
