@@ -12,7 +12,6 @@ import polars as pl
 
 from churn_platform.lake.expressions import quoted
 from churn_platform.lake.mapping import Decimal
-from churn_platform.lake.source_file import Kind
 from churn_platform.onboarding.numerals import decimal_mark, numbers_of
 from churn_platform.onboarding.sample import Sample
 from churn_platform.onboarding.times import TimeReading, clock_format, read_times
@@ -96,8 +95,11 @@ def profile_of(connection: duckdb.DuckDBPyConnection, sample: Sample, now: datet
     connection.register("sample", frame.to_arrow())
     values = {name: _values(connection, name) for name in frame.columns}
     mark = decimal_mark(connection, ([value for value, _ in found] for found in values.values()), sample.kind)
+    record = sample.files[0].name.partition(".")[0]
+    if sample.unnest and not name_scores("id", record):
+        record = "order"
     columns = {
-        name: _profile(connection, frame[name], values[name], sample.types.get(name, "VARCHAR"), mark, sample.kind, now)
+        name: _profile(connection, sample, frame[name], values[name], mark, now, name_scores(name, record))
         for name in frame.columns
     }
     return Profile(columns, frame, mark)
@@ -114,20 +116,20 @@ def _values(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str,
 
 def _profile(
     connection: duckdb.DuckDBPyConnection,
+    sample: Sample,
     column: pl.Series,
     values: list[tuple[str, int]],
-    kind: str,
     mark: Decimal,
-    file_kind: Kind,
     now: datetime,
+    scores: MappingType[str, float],
 ) -> ColumnProfile:
-    read = numbers_of(connection, [value for value, _ in values], mark, file_kind)
+    read = numbers_of(connection, [value for value, _ in values], mark, sample.kind)
     numbers = [(number, count) for number, (_, count) in zip(read, values, strict=True) if number is not None]
     total, counted = sum(count for _, count in values), sum(count for _, count in numbers)
-    time = read_times(connection, column, kind, now)
+    time = read_times(connection, column, sample.types.get(column.name, "VARCHAR"), now)
     return ColumnProfile(
         name=column.name,
-        name_scores=name_scores(column.name),
+        name_scores=scores,
         records=len(column),
         filled=1 - column.null_count() / len(column),
         distinct=column.n_unique() - (column.null_count() > 0),

@@ -124,6 +124,8 @@ def _source_lines(proposal: Proposal, trial: Trial | None) -> list[str]:
         lines.append(f"time_format = {toml_string(moment.time_format)}")
     if proposal.profile.decimal == ",":
         lines.append('decimal = ","')
+    if sample.unnest:
+        lines.append(f"unnest = {toml_string(sample.unnest)}  # each of its elements is a record")
     if sample.sheet:
         lines.append(f"sheet = {toml_string(sample.sheet)}")
     if trial and trial.quarantined_share > USUAL_REJECTED / 2:

@@ -24,12 +24,15 @@ def words_of(name: str) -> list[str]:
     return re.findall(r"[^\W_]+", plain.lower())
 
 
-def name_scores(name: str) -> dict[str, float]:
+def name_scores(name: str, record: str = "") -> dict[str, float]:
     """How well a header fits each canonical column, from its words alone: 1 says it all, 0.2 hardly; others are absent.
 
     Of a dotted name (a nested field) the last part counts, and the one before it where the last is a mere 'id'.
+
+    Args:
+        record: what one record is, such as the file's name 'orders': a mere 'id' is its number.
     """
-    outer, _, inner = name.rpartition(".")
+    outer, _, inner = name.rpartition(".") if re.fullmatch(r"\S+\.\S+", name) else ("", "", name)
     words = words_of(inner)
     joined = "".join(words)
     scores = {role: BY_PHRASE for role, phrases in _words("phrases").items() if joined in phrases}
@@ -38,6 +41,8 @@ def name_scores(name: str) -> dict[str, float]:
     around = {role: score for role, score in name_scores(outer).items() if role in _words("entities")} if outer else {}
     if outer and not meaning:
         return scores | around
+    if record and not meaning:
+        return scores | dict.fromkeys(_matches(words_of(record), personal)[1], BY_PART)
     attributes, entities = _matches(meaning, personal)
     of_something_else = bool(attributes) or not personal.isdisjoint(meaning)
     for role, score in attributes.items():

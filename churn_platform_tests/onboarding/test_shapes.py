@@ -116,3 +116,32 @@ def test_flat_json_lines(write: Write, init: Init) -> None:
         ("a", at(2024, 1, 1, 8), "purchase", None, None, Decimal("5.5")),
         ("b", at(2024, 1, 2, 8), "purchase", None, None, Decimal(7)),
     ]
+
+
+def test_nested_json_lines(write: Write, init: Init) -> None:
+    orders = [
+        {
+            "id": "o-1",
+            "placed_at": "2024-03-01T10:00:00Z",
+            "customer": {"id": "k1", "email": "k1@example.org", "address": {"city": "Lyon"}},
+            "currency": "EUR",
+            "items": [{"sku": "A", "qty": 2, "price": 3.5}, {"sku": "B", "qty": 1, "price": 10}],
+        },
+        {
+            "id": "o-2",
+            "placed_at": "2024-03-02T11:30:00Z",
+            "customer": {"id": "k2", "email": "k2@example.org", "address": {"city": "Nice"}},
+            "currency": "EUR",
+            "items": [{"sku": "A", "qty": 5, "price": 3.5}],
+        },
+    ]
+    done = init(write("orders.jsonl", "".join(json.dumps(order) + "\n" for order in orders)))
+    assert done.mapping.source.unnest == "items"
+    assert done.landed() == [
+        ("k1", at(2024, 3, 1, 10), "purchase", Decimal(2), Decimal("3.5"), Decimal(7)),
+        ("k1", at(2024, 3, 1, 10), "purchase", Decimal(1), Decimal(10), Decimal(10)),
+        ("k2", at(2024, 3, 2, 11, 30), "purchase", Decimal(5), Decimal("3.5"), Decimal("17.5")),
+    ]
+    assert done.landed("order_id, item_id, properties")[0] == (
+        "o-1", "A", '{"customer.email":"k1@example.org","customer.address.city":"Lyon"}',
+    )  # fmt: skip

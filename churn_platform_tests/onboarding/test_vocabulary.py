@@ -49,3 +49,10 @@ def test_words_for_events(word: str, kind: str | None) -> None:
 def test_currencies() -> None:
     assert is_currency("eur")
     assert not is_currency("ABC")
+
+
+def test_a_mere_id_is_the_number_of_what_a_record_is() -> None:
+    assert name_scores("id", "orders-2024") == {"order_id": 0.7}
+    assert name_scores("Nr.", "kunden") == {"user_id": 0.7}
+    assert name_scores("id", "export") == {}
+    assert name_scores("customer.id", "orders") == name_scores("customer.id")
