@@ -13,6 +13,7 @@ from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.sources.files import matching
 from churn_platform.onboarding.failure import told_missing
 from churn_platform.onboarding.finding import find
+from churn_platform.onboarding.join import find_join
 from churn_platform.onboarding.profile import profile_of
 from churn_platform.onboarding.proposal import Proposal, definition_text, mapping_text
 from churn_platform.onboarding.sample import Sample, read_samples
@@ -66,7 +67,7 @@ def initialise(
     if proposal.found.missing:
         raise InputError(told_missing(proposal, draft))
     activity = proposal.found.types.activity
-    trial = try_out(files, read_mapping(draft), activity, folder, now, tell)
+    trial = try_out(proposal.files, read_mapping(draft), activity, folder, now, tell)
     windows = propose_windows(trial.returns, trial.history_days)
     draft.write_text(mapping_text(proposal, trial), encoding="utf-8")
     read_mapping(draft)
@@ -82,19 +83,24 @@ def propose(files: Sequence[Path], name: str, now: datetime) -> Proposal:
     """What the first records of the files say.
 
     Raises:
-        InputError: a file cannot be read, or the files have different columns.
+        InputError: a file cannot be read, or the files have different columns and no key that joins them.
     """
     samples = read_samples(files)
-    if len(samples) > 1:
+    join = find_join(samples)
+    if len(samples) > 1 and join is None:
         raise InputError(_told_shapes(samples))
+    sample = join.together() if join else samples[0]
     with scratch_connection() as connection:
-        profile = profile_of(connection, samples[0], now.replace(tzinfo=None))
-        return Proposal(name, samples[0], profile, find(connection, profile))
+        profile = profile_of(connection, sample, now.replace(tzinfo=None))
+        return Proposal(name, sample, profile, find(connection, profile), join)
 
 
 def _told_shapes(samples: Sequence[Sample]) -> str:
     shapes = "\n".join(f"  {sample.files[0].name}: {', '.join(sample.frame.columns)}" for sample in samples)
-    return f"The files have different columns:\n{shapes}\nName files of one kind, such as all order lines."
+    return (
+        f"The files have different columns, and no column of one kind is the key of one other:\n{shapes}\n"
+        "Name files of one kind, or two that belong together, such as all orders and all their lines."
+    )
 
 
 def _source_name(file: Path, folder: Path) -> str:

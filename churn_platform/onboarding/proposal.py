@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from churn_platform.core.return_times import WindowProposal
 from churn_platform.lake.mapping import MAPPABLE
 from churn_platform.onboarding.choices import Choice, plain
 from churn_platform.onboarding.finding import Found
+from churn_platform.onboarding.join import Join
 from churn_platform.onboarding.profile import Profile
 from churn_platform.onboarding.sample import Sample
 from churn_platform.onboarding.toml_text import comment, toml_key, toml_string
@@ -28,6 +30,12 @@ class Proposal:
     sample: Sample
     profile: Profile
     found: Found
+    join: Join | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """All files, in the order in which they are to land."""
+        return self.join.ordered_files if self.join else [*self.sample.files]
 
     @property
     def choices(self) -> list[Choice]:
@@ -44,11 +52,11 @@ class Proposal:
 
 def mapping_text(proposal: Proposal, trial: Trial | None = None) -> str:
     """`mapping.toml`; with a trial, also how much of the files may be rejected."""
-    files = ", ".join(file.name for file in proposal.sample.files[:3])
-    more = len(proposal.sample.files) - 3
+    files = ", ".join(file.name for file in proposal.files[:3])
+    more = len(proposal.files) - 3
     head = f"Proposed by churn init from {files}{f' and {more} more' if more > 0 else ''}."
     lines = comment(f"{head} Every entry is a SQL expression over the files' columns: docs/mapping.md")
-    lines += ["", "[source]", *_source_lines(proposal, trial), "", "[columns]"]
+    lines += ["", "[source]", *_source_lines(proposal, trial), *_join_lines(proposal.join), "", "[columns]"]
     for choice in proposal.choices:
         if choice.role == "event_type" and proposal.found.types.rules:
             continue
@@ -133,6 +141,20 @@ def _source_lines(proposal: Proposal, trial: Trial | None) -> list[str]:
         lines += comment(f"{trial.quarantined_share:.1%} of the records go to quarantine: {reasons}")
         lines.append(f"max_rejected_share = {min(1.0, math.ceil(trial.quarantined_share * 1.25 * 20) / 20):.2f}")
     return lines
+
+
+def _join_lines(join: Join | None) -> list[str]:
+    if join is None:
+        return []
+    told = f"{join.held:.0%} of the sampled records find their {join.header_column} there"
+    on = f"{toml_key(join.line_column)} = {toml_string(join.header_column)}"
+    return [
+        "",
+        "# files whose columns belong to the records of the other files; the others' own columns win",
+        "[join]",
+        f"files = {toml_string(join.files)}",
+        f"on = {{ {on} }}  # column of the records = column of these files; {told}",
+    ]
 
 
 def told_reasons(reasons: MappingType[str, int]) -> str:

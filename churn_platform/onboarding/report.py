@@ -22,6 +22,9 @@ def print_columns(proposal: Proposal, console: Console) -> None:
             *map(_literal, (choice.role, choice.expression, f"{choice.confidence:.0%}{mark}", choice.evidence))
         )
     console.print(table)
+    if proposal.join:
+        told = f"{proposal.join.files}, {proposal.join.line_column} = {proposal.join.header_column}"
+        console.print(f"Joined to each record: {told}", markup=False, highlight=False)
     if proposal.properties:
         console.print(f"Kept as properties: {', '.join(proposal.properties)}", markup=False, highlight=False)
     if any(choice.confidence < DOUBTFUL for choice in proposal.choices):
