@@ -8,7 +8,7 @@ from churn_platform.onboarding.choices import Choice
 from churn_platform.onboarding.event_types import EventTypes, find_type_column, type_rules
 from churn_platform.onboarding.identifiers import find_item, find_order, find_session, find_user, key_columns
 from churn_platform.onboarding.labels import find_currency, find_labels
-from churn_platform.onboarding.measures import find_measures
+from churn_platform.onboarding.measures import find_measures, line_amount
 from churn_platform.onboarding.moments import Moment, find_moment
 from churn_platform.onboarding.profile import Profile, key_facts
 
@@ -58,6 +58,8 @@ def find(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Found:
     order = find_order(profile, facts)
     user = find_user(profile, facts, order)
     choices |= {choice.role: choice for choice in (order, user) if choice}
+    if amount := line_amount(connection, choices, facts):
+        choices["amount"] = amount
     left = {name: kept for name, kept in facts.items() if name not in _used(choices)}
     for choice in (find_item(profile, facts, order, user), find_session(profile, left)):
         if choice:

@@ -13,6 +13,7 @@ ONE_DAY: Final = 0.05  # an order has one day: at most this share of repeated va
 COMES_BACK: Final = 0.2  # a customer has several days: at least this share of repeated values
 BELONGS: Final = 0.95
 SEVERAL: Final = 0.3
+SHORT: Final = 12
 ENTITIES: Final = ("order_id", "user_id", "item_id", "session_id")
 
 
@@ -56,7 +57,7 @@ def find_user(profile: Profile, facts: MappingType[str, KeyFacts], order: Choice
         if of_order:
             coming_back = [column for column in coming_back if of_order.determines[column.name] >= BELONGS]
         best = max(coming_back, key=lambda column: column.distinct, default=None)
-        confidence = confidence_of(0.0, 0.9 if of_order else 0.6)
+        confidence = confidence_of(0.0, 0.9 if of_order else 0.8 if len(coming_back) == 1 else 0.6)
     if best is None:
         return None
     told = f"{_spread(facts[best.name])}, {best.distinct:,} different in {best.records:,} records"
@@ -110,8 +111,14 @@ def _candidates(
     """The key columns whose header says the role best, and those whose header says nothing."""
     columns = [profile.columns[name] for name in facts]
     named = [column for column in columns if column.name_scores.get(role, 0.0) >= NAMED]
-    unnamed = [column for column in columns if max(column.name_scores.values(), default=0.0) < NAMED]
+    unnamed = [column for column in columns if not _is_named(column)]
     return named, unnamed
+
+
+def _is_named(column: ColumnProfile) -> bool:
+    """Whether the header speaks for something; a short 'name' may as well be the number of an order."""
+    short = column.mean_length <= SHORT
+    return any(score >= NAMED for role, score in column.name_scores.items() if role != "text" or not short)
 
 
 def _order_confidence(column: ColumnProfile, facts: KeyFacts) -> float:

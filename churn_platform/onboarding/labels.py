@@ -1,5 +1,6 @@
 """Which columns are category, channel, currency, free text and the event's own identifier."""
 
+import re
 from collections.abc import Sequence
 from math import sqrt
 from typing import Final
@@ -22,12 +23,12 @@ def find_labels(profile: Profile, taken: Sequence[str]) -> dict[str, Choice]:
         ("event_id", lambda column: column.filled == 1 and column.distinct == different_records),
         ("category", lambda column: column.distinct < column.records / 2 or column.records < 20),
         ("channel", lambda column: column.distinct <= MOST_CHANNELS),
-        ("text", lambda column: not column.is_number and "user_id" not in column.name_scores),
+        ("text", _is_text),
     ):
         used = {*taken, *(choice.columns[0] for choice in found.values())}
         named = [column for column in profile.named(role, NAMED - 0.01) if column.name not in used and fits(column)]
         if named:
-            best = named[0]
+            best = min(named, key=lambda column: (-column.name_scores[role], column.is_number))
             confidence = confidence_of(best.name_scores[role], sqrt(best.filled))
             told = f"{told_by(best.name_scores[role], best.name)}; {best.distinct:,} different"
             found[role] = Choice(role, plain(best.name), (best.name,), confidence, told)
@@ -50,8 +51,9 @@ def find_currency(profile: Profile, amounts: Sequence[str], taken: Sequence[str]
         if column.name in taken or not 0 < len(codes) <= MOST_CURRENCIES or not all(map(is_currency, codes)):
             continue
         told = f"its values are currency codes: {', '.join(codes[:5])}"
-        only = codes[0].upper() if len(codes) == 1 else None
-        return Choice("currency", plain(column.name), (column.name,), 0.95, told), only
+        only = codes[0].upper() if len({code.upper() for code in codes}) == 1 else None
+        expression = plain(column.name) if all(map(str.isupper, codes)) else f"upper({plain(column.name)})"
+        return Choice("currency", expression, (column.name,), 0.95, told), only
     for name in amounts:
         sign = currency_sign(value for value, _ in profile.columns[name].values)
         if sign in SIGNS:
@@ -59,6 +61,11 @@ def find_currency(profile: Profile, amounts: Sequence[str], taken: Sequence[str]
             told = f"the values of '{name}' carry the sign {sign}"
             return Choice("currency", f"'{code}'", (), 0.6 if sign in "$¥" else 0.9, told), code
     return None, None
+
+
+def _is_text(column: ColumnProfile) -> bool:
+    words = sum(count for value, count in column.values if re.search(r"[^\W\d_]{2}", value))
+    return "user_id" not in column.name_scores and words > sum(count for _, count in column.values) / 2
 
 
 def _longest_text(profile: Profile, used: set[str]) -> ColumnProfile | None:

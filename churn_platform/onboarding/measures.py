@@ -12,7 +12,7 @@ import polars as pl
 
 from churn_platform.lake.expressions import quoted
 from churn_platform.onboarding.choices import LEAST, NAMED, Choice, confidence_of, plain, told_by
-from churn_platform.onboarding.profile import ColumnProfile, Profile
+from churn_platform.onboarding.profile import ColumnProfile, KeyFacts, Profile
 
 COMPARED: Final = 6  # number columns whose products are looked at
 ROWS_COMPARED: Final = 5000
@@ -42,6 +42,37 @@ def find_measures(connection: duckdb.DuckDBPyConnection, profile: Profile, taken
     if "unit_price" not in found and "amount" not in found and (choice := _only_fraction(connection, numbers, found)):
         found[choice.role] = choice
     return _completed(found)
+
+
+def line_amount(
+    connection: duckdb.DuckDBPyConnection, found: MappingType[str, Choice], facts: MappingType[str, KeyFacts]
+) -> Choice | None:
+    """Quantity times unit price, where the named amount is that of the whole order and not of the line; else None.
+
+    Args:
+        connection: that of `profile_of`.
+        found: choices, among them the order.
+        facts: of the key columns.
+    """
+    order, amount = found.get("order_id"), found.get("amount")
+    if order is None or amount is None or not amount.columns or not {"quantity", "unit_price"} <= found.keys():
+        return None
+    if facts[order.columns[0]].repeats < PRODUCT_HOLDS / 10:
+        return None
+    quantity, price, total = (quoted(found[role].columns[0]) for role in ROLES)
+    product = f"as_double({quantity}) * as_double({price})"
+    orders = (
+        f"SELECT min({product}) AS line, max(as_double({total})) AS total, count(DISTINCT {total}) AS totals "
+        f"FROM sample GROUP BY {quoted(order.columns[0])} HAVING count(*) > 1"
+    )
+    ((off, whole),) = connection.execute(
+        f"SELECT avg(CAST(abs(line - total) > ? AS INT)), avg(CAST(totals = 1 AS INT)) FROM ({orders})", [CENT]
+    ).fetchall()
+    if off is None or off < PRODUCT_HOLDS or whole < PRODUCT_HOLDS:
+        return None
+    expression = f"{found['quantity'].expression} * {found['unit_price'].expression}"
+    told = f"quantity times unit price; '{amount.columns[0]}' is that of the whole order"
+    return Choice("amount", expression, (), min(found["quantity"].confidence, found["unit_price"].confidence), told)
 
 
 def _may_be_measure(column: ColumnProfile) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Final
 
 import duckdb
@@ -19,7 +20,7 @@ def numbers_of(
     """The number that each text means where `mark` is the decimal mark; None for a text that is none."""
     create_number_macros(connection, mark, kind)
     rows = connection.execute("SELECT as_double(text) FROM (SELECT unnest(?::VARCHAR[]) AS text)", [texts]).fetchall()
-    return [number for (number,) in rows]
+    return [number if number is not None and isfinite(number) else None for (number,) in rows]
 
 
 def decimal_mark(connection: duckdb.DuckDBPyConnection, columns: Iterable[Sequence[str]], kind: Kind) -> Decimal:

@@ -135,7 +135,7 @@ def _profile(
         distinct=column.n_unique() - (column.null_count() > 0),
         values=tuple(values),
         numeric=counted / total if total else 0.0,
-        whole=sum(count for number, count in numbers if number == int(number)) / counted if counted else 0.0,
+        whole=sum(count for number, count in numbers if number.is_integer()) / counted if counted else 0.0,
         negative=sum(count for number, count in numbers if number < 0) / counted if counted else 0.0,
         time=time,
         clock=clock_format(connection, column) if time is None else None,

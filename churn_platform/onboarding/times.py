@@ -18,6 +18,7 @@ DATES: Final = (
     "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
     "%b %d %Y", "%Y年%m月%d日",
 )  # fmt: skip
+ZONED: Final = ("%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M %z", "%d/%b/%Y:%H:%M:%S %z")
 CLOCKS: Final = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%H.%M")
 BETWEEN: Final = (" ", "T", ", ")
 EPOCHS: Final = {"epoch_s": 1_000_000, "epoch_ms": 1_000}  # microseconds
@@ -106,7 +107,7 @@ def _candidates(connection: duckdb.DuckDBPyConnection, probe: pl.Series) -> list
     if sum(map(_may_be_date, probe)) < ENOUGH * len(probe):
         return []
     few = probe.head(20)
-    dates = [name for name in DATES if _parsed_share(connection, probe, name) >= ENOUGH]
+    dates = [name for name in (*DATES, *ZONED) if _parsed_share(connection, probe, name) >= ENOUGH]
     timed = [f"{day}{between}{clock}" for day, between, clock in product(DATES, BETWEEN, CLOCKS)]
     timed = [name for name in timed if _parsed_share(connection, few, name) >= ENOUGH]
     return [*dates, *(name for name in timed if _parsed_share(connection, probe, name) >= ENOUGH)]

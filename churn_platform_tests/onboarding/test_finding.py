@@ -77,6 +77,38 @@ def test_a_prefix_of_ordinary_orders_is_no_return(write: Write) -> None:
     assert found(write("log.csv", f"order,customer,date,total\n{lines}")).types.rules == [(None, "purchase")]
 
 
+def test_the_total_of_an_order_is_not_the_amount_of_its_lines(write: Write) -> None:
+    header = "Name,Email,Created at,Currency,Total,Lineitem quantity,Lineitem price,Lineitem sku"
+    totals: dict[str, float] = {}
+    for line in LINES:
+        totals[line.order] = totals.get(line.order, 0.0) + abs(line.quantity) * line.price
+    rows = [
+        f"#{line.order},{line.customer}@x.org,{line.time:%Y-%m-%d %H:%M:%S} +0100,eur,{totals[line.order]:.2f},"
+        f"{abs(line.quantity)},{line.price},{line.item}"
+        for line in LINES
+    ]
+    outcome = found(write("shopify.csv", "\n".join([header, *rows, ""])))
+    assert expressions(outcome) == {
+        "user_id": "Email", "event_time": '"Created at"', "item_id": '"Lineitem sku"', "order_id": "Name",
+        "quantity": '"Lineitem quantity"', "unit_price": '"Lineitem price"', "currency": "upper(Currency)",
+        "amount": '"Lineitem quantity" * "Lineitem price"',
+    }  # fmt: skip
+    assert "'Total' is that of the whole order" in outcome.choices["amount"].evidence
+    assert outcome.moment is not None
+    assert outcome.moment.time_format == "%Y-%m-%d %H:%M:%S %z"
+
+
+def test_an_amount_that_is_not_the_product_stands_where_it_is_the_lines_own(write: Write) -> None:
+    header = "order,customer,date,sku,qty,price,line total after discount"
+    rows = [
+        f"{line.order},{line.customer},{line.time},{line.item},{line.quantity},{line.price},"
+        f"{line.quantity * line.price * 0.9:.2f}"
+        for line in LINES
+    ]
+    outcome = found(write("log.csv", "\n".join([header, *rows, ""])))
+    assert expressions(outcome)["amount"] == '"line total after discount"'
+
+
 def test_a_price_without_a_quantity_is_the_amount(write: Write) -> None:
     outcome = found(write("log.csv", "customer,date,price\na,2024-01-01,2.50\nb,2024-01-02,3.50\n"))
     assert expressions(outcome) == {"user_id": "customer", "event_time": "date", "amount": "price"}
