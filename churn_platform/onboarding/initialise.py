@@ -67,7 +67,10 @@ def initialise(
     if proposal.found.missing:
         raise InputError(told_missing(proposal, draft))
     activity = proposal.found.types.activity
-    trial = try_out(proposal.files, read_mapping(draft), activity, folder, now, tell)
+    try:
+        trial = try_out(proposal.files, read_mapping(draft), activity, folder, now, tell)
+    except InputError as error:
+        raise InputError(f"{error}\nThe mapping that was tried is {draft}; nothing else is written.") from error
     windows = propose_windows(trial.returns, trial.history_days)
     draft.write_text(mapping_text(proposal, trial), encoding="utf-8")
     read_mapping(draft)

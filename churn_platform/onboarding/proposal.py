@@ -115,6 +115,8 @@ def returns_comment(trial: Trial) -> list[str]:
         f"{trial.customers:,} customers, {trial.first_day} to {trial.last_day}. "
         f"Returns within {trial.followed_days} days of silence:"
     )
+    if not trial.returns:
+        return comment(f"{trial.customers:,} customers, too few silences of a week to tell when customers come back.")
     lines = [*comment(head), "#   silent for   silences   of these come back   of all who come back, later than that"]
     lines += [
         f"#   {row.days:>5} days   {row.silences:>8,}   {row.came_back:>18.0%}   {row.late_returns:>36.0%}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from churn_platform.core.return_times import WindowProposal
@@ -18,9 +19,7 @@ def print_columns(proposal: Proposal, console: Console) -> None:
     table = Table("canonical", "from", "sure", "because", title="What is what", title_justify="left")
     for choice in proposal.choices:
         mark = " ?" if choice.confidence < DOUBTFUL else ""
-        table.add_row(
-            *map(_literal, (choice.role, choice.expression, f"{choice.confidence:.0%}{mark}", choice.evidence))
-        )
+        table.add_row(*map(escape, (choice.role, choice.expression, f"{choice.confidence:.0%}{mark}", choice.evidence)))
     console.print(table)
     if proposal.join:
         told = f"{proposal.join.files}, {proposal.join.line_column} = {proposal.join.header_column}"
@@ -37,16 +36,23 @@ def print_trial(trial: Trial, windows: WindowProposal, console: Console) -> None
     if trial.quarantined:
         told += f"; the others go to quarantine ({told_reasons(trial.reasons)})"
     console.print(f"{told}.", markup=False, highlight=False)
-    table = Table(
-        title=f"When {trial.customers:,} customers come back, within {trial.followed_days} days", title_justify="left"
-    )
+    if trial.returns:
+        console.print(_returns(trial))
+    else:
+        few = f"{trial.customers:,} customers have too few silences of a week to tell when customers come back."
+        console.print(few, markup=False, highlight=False)
+    proposed = f"Proposed: horizon {windows.horizon_days} days, lookback {windows.lookback_days} days."
+    console.print(f"{proposed} {window_reason(windows)}", markup=False, highlight=False)
+
+
+def _returns(trial: Trial) -> Table:
+    title = f"When {trial.customers:,} customers come back, within {trial.followed_days} days of silence"
+    table = Table(title=title, title_justify="left")
     for name in ("silent for", "silences", "of these come back", "of all who come back, later than that"):
         table.add_column(name, justify="right")
     for row in trial.returns[:-1]:
         table.add_row(f"{row.days} days", f"{row.silences:,}", f"{row.came_back:.0%}", f"{row.late_returns:.0%}")
-    console.print(table)
-    proposed = f"Proposed: horizon {windows.horizon_days} days, lookback {windows.lookback_days} days."
-    console.print(f"{proposed} {window_reason(windows)}", markup=False, highlight=False)
+    return table
 
 
 def next_command(sources: Sequence[str], written: Written, home: Path | None) -> str:
@@ -54,7 +60,3 @@ def next_command(sources: Sequence[str], written: Written, home: Path | None) ->
     parts = ["churn", "run", *(part for source in sources for part in ("--source", source))]
     parts += ["--mapping", str(written.mapping), "--definition", str(written.definition)]
     return shlex.join([*parts, "--home", str(home or Path("data") / written.proposal.name)])
-
-
-def _literal(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -126,3 +126,21 @@ def test_rows_that_cannot_land_are_counted_and_allowed_for(write: Write, run: Ru
     assert "480 of 648 records land" in said
     assert "missing user_id: 168" in said
     assert read_mapping(tmp_path / "mapping.toml").source.max_rejected_share == pytest.approx(0.35)
+
+
+def test_a_file_that_breaks_off_is_refused_with_the_mapping_that_was_tried(
+    write: Write, run: Run, tmp_path: Path
+) -> None:
+    code, said = run("init", write("log.csv", LOG + "c1,2024-"))
+    assert code == 2
+    assert "half written" in said
+    assert f"The mapping that was tried is {tmp_path / 'mapping.draft.toml'}" in said
+    assert not (tmp_path / "mapping.toml").exists()
+
+
+def test_few_customers_are_told(write: Write, run: Run, tmp_path: Path) -> None:
+    code, said = run("init", write("log.csv", "customer,date\na,2024-01-01\nb,2024-01-02\na,2024-01-03\n"))
+    assert code == 0
+    assert "2 customers have too few silences" in said
+    assert "The history of 3 days is too short for a model" in said
+    assert read_definition(tmp_path / "churn.toml").churn.horizon_days == 7
