@@ -15,6 +15,8 @@ from churn_platform.errors import ChurnError, UsageError
 from churn_platform.evaluate import evaluate_home, print_evaluation, write_scores
 from churn_platform.launch import open_instance, serve_ui
 from churn_platform.lifecycle import LifecycleOutcome, adopt, run_lifecycle
+from churn_platform.onboarding.initialise import initialise
+from churn_platform.onboarding.report import next_command, print_columns, print_trial
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
@@ -41,6 +43,23 @@ def main() -> None:
         complaints.print(f"[bold red]{type(error).__name__}:[/] ", end="")
         complaints.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise SystemExit(error.exit_code) from error
+
+
+@app.command()
+def init(
+    files: Annotated[list[str], typer.Argument(help="Your files of events, a folder, or a pattern.")],
+    home: Annotated[
+        Path | None, typer.Option(help="Where mapping.toml and churn.toml go; default $CHURN_HOME, else this folder.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Look at your files and write mapping.toml and churn.toml: which column is what, and what churn means here."""
+    folder = home or environment().home
+    written = initialise(files, folder or Path.cwd(), environment().current_time(), force=force, tell=console.print)
+    print_columns(written.proposal, console)
+    print_trial(written.trial, written.windows, console)
+    command = next_command(files, written, folder)
+    console.print(f"Written: {written.mapping} and {written.definition}\nNext: {command}", markup=False, soft_wrap=True)
 
 
 @app.command()
