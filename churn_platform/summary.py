@@ -37,13 +37,14 @@ def print_summary(home: Home, console: Console) -> None:
 
 
 def print_readiness(report: Report, home: Home, console: Console) -> None:
-    """Print the verdict on the data, rule by rule."""
+    """Print the verdict on the data, rule by rule, with what to do under what was observed."""
     style = STYLES[report.verdict]
     console.print(f"[{style}]{WORDS[report.verdict]}[/]: data from {report.first_day} to {report.last_day}")
-    table = Table("rule", "verdict", "observed", "required", "what to do", show_lines=True)
+    table = Table("rule", "verdict", "observed", "required", show_lines=True)
     for found in report.verdicts:
-        cells = (found.observed, found.threshold, found.advice)
-        table.add_row(found.rule, Text(found.verdict, STYLES[found.verdict]), *map(Text, cells))
+        level = STYLES[found.verdict]
+        observed = Text(found.observed).append(f"\n→ {found.advice}" if found.advice else "", level)
+        table.add_row(Text(found.rule), Text(found.verdict, level), observed, Text(found.threshold))
     console.print(table)
     console.print(f"As a page: {_short(home.reports / PAGE)}", markup=False, highlight=False, soft_wrap=True)
 

@@ -221,7 +221,11 @@ def _filled_fields(figures: Figures, limits: Limits) -> RuleVerdict:
     return _verdict(
         "filled_fields",
         "fail" if needed else "warn" if wide else "pass",
-        f"missing: {named}{more}" if wide else f"most is missing of {named}",
+        f"missing: {named}{more}"
+        if wide
+        else f"at most missing: {named}"
+        if shown[0].missing
+        else "nothing is missing",
         f"less than {_percent(limit)} missing in each field; training stops for "
         f"{', '.join(NEEDED_FIELDS[:-1])} and {NEEDED_FIELDS[-1]} of activities",
         "Map another column to the field, have the export repaired, or take the field out of mapping.toml where the "
