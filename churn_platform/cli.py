@@ -20,8 +20,9 @@ from churn_platform.onboarding.report import next_command, print_columns, print_
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
+from churn_platform.reports.data_readiness import read_report
 from churn_platform.settings import Home, environment
-from churn_platform.summary import print_summary
+from churn_platform.summary import print_readiness, print_summary
 from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.lock import WriterLock
 
@@ -173,6 +174,15 @@ def doctor(home: HomeOption = None) -> None:
         table.add_row("!" if finding.advice else "✓", finding.what, finding.found, finding.advice)
     console.print(table)
     raise typer.Exit(1 if any(finding.advice for finding in findings) else 0)
+
+
+@app.command()
+def readiness(home: HomeOption = None) -> None:
+    """Tell whether the data can carry a model, by the last full refresh; exit code 1 if a rule fails."""
+    shop_home = _home(home)
+    report = read_report(shop_home.reports)
+    print_readiness(report, shop_home, console)
+    raise typer.Exit(1 if report.verdict == "fail" else 0)
 
 
 @app.command()

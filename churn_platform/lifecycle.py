@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from churn_platform.defs.automation import TRAINING
+from churn_platform.defs.automation import TRAINING_STEPS
 from churn_platform.errors import InputError, UsageError
 from churn_platform.lake.landing import LandingFile, place, reject, waiting
 from churn_platform.lake.ledger import Ledger
@@ -91,7 +91,7 @@ def run_lifecycle(home: Home, sources: Sequence[str]) -> LifecycleOutcome:
     main = run_job(home, "full_refresh", first, last)
     _raise_refusals(home, fingerprints)
     fallback = None
-    if main.failures and main.failures.keys() <= set(TRAINING):
+    if main.failures and main.failures.keys() <= TRAINING_STEPS:
         last_day = Ledger(home).days()[-1]
         fallback = run_job(home, "daily_refresh", last_day, last_day)
     published = (fallback or main).succeeded

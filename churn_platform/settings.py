@@ -83,6 +83,18 @@ class Evaluation(_Section):
     folds: tuple[date, ...] = Field(default=(), max_length=3, description="out-of-time snapshots, on the grid or not")
 
 
+class Readiness(_Section):
+    """What the data must show before a model is trained on them (core/data_readiness.py)."""
+
+    minimum_churned: int = Field(default=500, ge=1, description="labelled examples of customers who stayed away")
+    minimum_retained: int = Field(default=500, ge=1, description="labelled examples of customers who came back")
+    active_within_days: Days = Field(default=30, description="an activity within so many days before the data end")
+    maximum_missing_share: Share = Field(default=0.2, description="a mapped field is empty in less than this share")
+    maximum_unknown_user_share: Share = Field(default=0.5, description="of all rows; from 5 % on it is noted")
+    maximum_duplicate_share: Share = Field(default=0.5, description="of landed rows; from 5 % on it is noted")
+    maximum_clock_error_share: Share = Field(default=0.05, description="of all rows; any one is noted")
+
+
 class ProductDefinition(_Section):
     """`churn.toml`: what a product manager decides."""
 
@@ -90,6 +102,7 @@ class ProductDefinition(_Section):
     currency: str = "GBP"
     auto_accept: bool = Field(default=False, description="true: a candidate that meets the targets needs no sign-off")
     churn: ChurnDefinition = ChurnDefinition()
+    readiness: Readiness = Readiness()
     targets: Targets = Targets()
     campaign: Campaign = Campaign()
     scores: Scores = Scores()

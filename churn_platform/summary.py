@@ -7,9 +7,12 @@ import duckdb
 import polars as pl
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from churn_platform.core.bgnbd_scorer import BGNBD
+from churn_platform.core.data_readiness import Level
 from churn_platform.core.evaluation import CHAMPION, LOGISTIC, RECENCY_RULE, RICH_LOGISTIC
+from churn_platform.reports.data_readiness import PAGE, WORDS, Report, read_report
 from churn_platform.settings import Home
 from churn_platform.warehouse.connection import open_database
 
@@ -21,6 +24,8 @@ NAMES = {
     RECENCY_RULE: "recency rule",
 }
 
+STYLES: dict[Level, str] = {"pass": "green", "warn": "bold yellow", "fail": "bold red"}
+
 
 def print_summary(home: Home, console: Console) -> None:
     """Print customers, churn rate, out-of-time AUC beside each baseline, list and value, from the published file."""
@@ -29,6 +34,25 @@ def print_summary(home: Home, console: Console) -> None:
         console.print(_evaluation(connection))
         console.print(_campaign(connection, home))
     console.print(_where(home))
+
+
+def print_readiness(report: Report, home: Home, console: Console) -> None:
+    """Print the verdict on the data, rule by rule, with what to do under what was observed."""
+    style = STYLES[report.verdict]
+    console.print(f"[{style}]{WORDS[report.verdict]}[/]: data from {report.first_day} to {report.last_day}")
+    table = Table("rule", "verdict", "observed", "required", show_lines=True)
+    for found in report.verdicts:
+        level = STYLES[found.verdict]
+        observed = Text(found.observed).append(f"\n→ {found.advice}" if found.advice else "", level)
+        table.add_row(Text(found.rule), Text(found.verdict, level), observed, Text(found.threshold))
+    console.print(table)
+    console.print(f"As a page: {_short(home.reports / PAGE)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _readiness(home: Home) -> str:
+    report = read_report(home.reports)
+    noted = ", ".join(found.rule for found in report.verdicts if found.verdict != "pass")
+    return f"{WORDS[report.verdict]}{f' ({noted})' if noted else ''}: {_short(home.reports / PAGE)}"
 
 
 def _population(connection: duckdb.DuckDBPyConnection, home: Home) -> Table:
@@ -95,6 +119,8 @@ def _where(home: Home) -> Table:
     table.add_row("ask", f'{churn} query "SELECT * FROM churn_scores_latest LIMIT 5" --home {_short(home.root)}')
     table.add_row("published file", _short(home.published_file))
     table.add_row("campaign list", f"{_short(home.campaigns)}/<list>/campaign_list.csv")
+    if (home.reports / PAGE).exists():
+        table.add_row("data readiness", _readiness(home))
     table.add_row("asset graph", f"make ui CHURN_HOME={_short(home.root)}")
     if home.definition().auto_accept:
         table.add_row(

@@ -14,6 +14,7 @@ from churn_platform.settings import (
     ChurnDefinition,
     Home,
     ProductDefinition,
+    Readiness,
     Scores,
     Targets,
     environment,
@@ -84,7 +85,8 @@ def test_what_is_written_is_read(read: Read) -> None:
     [
         (
             "horizon = 3",
-            "horizon: unknown key. Existing: auto_accept, campaign, churn, currency, evaluation, scores, targets,",
+            "horizon: unknown key. "
+            "Existing: auto_accept, campaign, churn, currency, evaluation, readiness, scores, targets, timezone.",
         ),
         ("timezon = 'UTC'", "timezon: unknown key. Did you mean 'timezone'?"),
         (
@@ -159,6 +161,17 @@ def test_two_definitions_of_churn_share_a_version_only_if_they_are_the_same(
 def test_each_number_of_churn_changes_the_version(key: str) -> None:
     changed = ChurnDefinition.model_validate({key: getattr(ChurnDefinition(), key) + 1})
     assert ProductDefinition(churn=changed).version != DEFAULT_VERSION
+
+
+def test_the_limits_of_the_readiness_do_not_change_the_version() -> None:
+    lower = ProductDefinition(readiness=Readiness(minimum_churned=50))
+    assert lower.readiness != ProductDefinition().readiness
+    assert lower.version == DEFAULT_VERSION
+
+
+def test_the_shipped_default_file_shows_the_defaults() -> None:
+    shipped = read_definition(REPOSITORY / "churn_platform" / "datasets" / "default_churn.toml")
+    assert shipped == ProductDefinition(auto_accept=True)
 
 
 def test_a_home_without_a_definition_has_all_defaults(tmp_path: Path) -> None:

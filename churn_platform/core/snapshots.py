@@ -105,11 +105,16 @@ def plan_snapshots(history: History, windows: Windows, fixed: FixedDates = NOTHI
     )
 
 
+def days_for_a_fold(windows: Windows) -> int:
+    """Days of history with which one snapshot is left to test on; the grid may need up to a cadence less."""
+    return windows.lookback + 2 * (windows.lead + windows.horizon) + windows.cadence
+
+
 def require_folds(plan: SnapshotPlan, history: History, windows: Windows) -> None:
     """Raise NotEnoughData unless a model can be trained and tested out of time."""
     if plan.folds:
         return
-    needed = windows.lookback + 2 * (windows.lead + windows.horizon) + windows.cadence
+    needed = days_for_a_fold(windows)
     have = (history.watermark - history.first_day).days + 1
     raise NotEnoughData(
         f"{len(plan.labelled)} snapshot(s) have a closed label window, and none is left to test on out of time. "

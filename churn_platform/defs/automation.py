@@ -19,7 +19,9 @@ from churn_platform.settings import Home, environment
 
 ATTEMPTS = 3
 FILES_TAG = "churn/files"
-TRAINING = ("training_set", "churn_model", "model_evaluation", "champion_model")
+TRAINING = ("event_weeks", "data_readiness", "training_set", "churn_model", "model_evaluation", "champion_model")
+# Where only these fail, daily_refresh can still score with the champion or the next rung of the ladder.
+TRAINING_STEPS = frozenset({*TRAINING, "data_readiness_rules"})
 IN_PROGRESS = [
     DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED,
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from types import ModuleType
 from typing import Any
@@ -30,6 +30,7 @@ from churn_platform.warehouse.partition import Partition
 
 AssetEvents = Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.MaterializeResult[None]]
 Compute = Callable[[Shop, duckdb.DuckDBPyConnection], pl.DataFrame]
+After = Callable[[Shop, duckdb.DuckDBPyConnection], Mapping[str, dg.MetadataValue]]
 
 
 class RebuildConfig(dg.Config):
@@ -38,22 +39,33 @@ class RebuildConfig(dg.Config):
     rebuild: list[str] = Field(default=[], description="snapshots to build again, as YYYY-MM-DD")
 
 
-def sql_asset(table: str, *, group: str) -> dg.AssetsDefinition:
-    """The asset of a table that its SQL model builds; everything about it is derived from model and contract."""
+def sql_asset(table: str, *, group: str, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
+    """The asset of a table that its SQL model builds; everything about it is derived from model and contract.
+
+    `deps` names what must come before it although its query does not read it.
+    """
     library = default_library()
     build = {"full": _full, "arrival_day": _arrival_days, "snapshot": _snapshots}[
         library.contract(table).materialisation
     ]
-    return build(library, table, _options(library, table, group, kinds={"duckdb", "sql"}, deps=()))
+    return build(library, table, _options(library, table, group, kinds={"duckdb", "sql"}, deps=deps))
 
 
 def frame_asset(
-    table: str, *, group: str, deps: list[str], kinds: set[str], compute: Compute, code: list[ModuleType]
+    table: str,
+    *,
+    group: str,
+    deps: list[str],
+    kinds: set[str],
+    compute: Compute,
+    code: list[ModuleType],
+    after: After | None = None,
 ) -> dg.AssetsDefinition:
     """The asset of a table that Python computes as a frame with the columns of the contract.
 
     `compute` returns all rows of a full table, or those of the newest snapshot of a table by snapshot; `code` names the
-    modules that decide what it returns, for the code version.
+    modules that decide what it returns, for the code version. `after` is called once the rows are visible, and returns
+    more metadata of the materialisation.
     """
     library = default_library()
     contract = library.contract(table)
@@ -72,7 +84,7 @@ def frame_asset(
                 target.unregister("computed_frame")
 
             partition = Partition.of_dates("snapshot_date", [shop.plan.newest]) if contract.partition_column else None
-            yield from _publish(context, shop, connection, contract, build, partition)
+            yield from _publish(context, shop, connection, contract, build, partition, after)
 
     return _asset
 
@@ -83,9 +95,7 @@ def source_version(contract_version: str, *modules: ModuleType) -> str:
     return hashlib.sha256("\n".join(sources).encode()).hexdigest()[:12]
 
 
-def _options(
-    library: Library, table: str, group: str, *, kinds: set[str], deps: list[str] | tuple[()]
-) -> dict[str, Any]:
+def _options(library: Library, table: str, group: str, *, kinds: set[str], deps: Sequence[str]) -> dict[str, Any]:
     contract = library.contract(table)
     return {
         "name": table,
@@ -229,6 +239,7 @@ def _publish(
     contract: Contract,
     build: Callable[[duckdb.DuckDBPyConnection, str], None],
     partition: Partition | None,
+    after: After | None = None,
 ) -> AssetEvents:
     """Build, audit, swap; then report every check, and the materialisation only if the rows are visible."""
     result = not_run(contract, "the step failed before the audit")
@@ -264,5 +275,6 @@ def _publish(
                     for column, sources in lineage.items()
                 }
             ),
+            **(after(shop, connection) if after else {}),
         }
     )

@@ -17,6 +17,7 @@ PUBLISHED_TABLES = (
     "retention_campaign",
     "model_evaluation",
     "model_registry",
+    "data_readiness",
     "quality_results",
     "data_dictionary",
 )

@@ -25,6 +25,9 @@ auto_accept = true
 lookback_days = 60
 horizon_days = 30
 training_cadence_days = 15
+[readiness]
+minimum_churned = 100
+minimum_retained = 100
 [targets]
 minimum_auc = 0.5
 maximum_ece = 0.5

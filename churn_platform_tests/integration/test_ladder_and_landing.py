@@ -31,11 +31,16 @@ def test_the_next_rung_scores_and_publishes_where_no_model_can_be_tested(young: 
     arguments = ["run", "--source", source, "--mapping", SIMULATED_MAPPING, "--definition", definition]
     ended = churn(*arguments, home=home.root)
     assert ended.code == 1, ended.output
-    assert "churn_model failed" in ended.output and "days of history are needed" in ended.output
+    assert "data_readiness_rules failed" in ended.output and "days of history are needed" in ended.output
+    assert not home.registry_file.exists(), "no model was trained"
     assert "These scores come from the bgnbd" in ended.output
     assert rows(home.published_file, "SELECT DISTINCT scored_by FROM churn_scores_latest") == [("bgnbd",)]
     assert rows(home.published_file, "SELECT count(*) FROM model_evaluation") == [(0,)]
+    assert rows(home.published_file, "SELECT verdict FROM data_readiness WHERE rule = 'out_of_time_test'") == [
+        ("fail",)
+    ]
     assert len(Ledger(home).landed()) == 1
+    assert churn("readiness", home=home.root).code == 1
 
 
 def test_a_file_of_somebody_else_that_has_settled_is_moved_aside(young: tuple[Home, Path, Path]) -> None:

@@ -25,6 +25,7 @@ PUBLISHED = {
     },
     "retention_campaign": {"list_id", "user_id", "arm", "action", "expected_profit", "rank", "decision_reason"},
     "model_evaluation": {"model_version", "fold", "population", "model", "metric", "value", "lower", "upper"},
+    "data_readiness": {"rule", "verdict", "observed", "threshold", "advice"},
     "model_registry": {"event_id", "model_version", "event", "actor", "occurred_at", "reason"},
     "quality_results": {
         "run_id", "table_name", "expectation", "severity", "status", "observed", "failing_rows", "checked_at",

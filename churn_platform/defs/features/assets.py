@@ -1,12 +1,25 @@
-"""Features and labels as of each snapshot, and the examples that a model may learn from."""
+"""Features and labels as of each snapshot, whether they can carry a model, and the examples that one may learn from."""
 
 import dagster as dg
 
-from churn_platform.orchestration.gated_assets import sql_asset
+from churn_platform.core import data_readiness, readiness_figures
+from churn_platform.orchestration import readiness
+from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
+from churn_platform.orchestration.readiness import judge_data, report_on
 
-TABLES = ("user_features", "churn_labels", "training_set")
+GROUP = "3_features"
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    return dg.Definitions(assets=[sql_asset(table, group="3_features") for table in TABLES])
+    tables = [sql_asset(table, group=GROUP) for table in ("user_features", "churn_labels", "event_weeks")]
+    judged = frame_asset(
+        "data_readiness",
+        group=GROUP,
+        deps=["event_weeks", "churn_labels"],
+        kinds={"polars"},
+        compute=judge_data,
+        code=[data_readiness, readiness_figures, readiness],
+        after=report_on,
+    )
+    return dg.Definitions(assets=[*tables, judged, sql_asset("training_set", group=GROUP, deps=["data_readiness"])])
