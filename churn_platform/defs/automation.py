@@ -1,6 +1,8 @@
 """What starts by itself: a refresh for new files in landing/."""
 
 import hashlib
+import time
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
@@ -12,12 +14,14 @@ from churn_platform.lake.landing import LandingFile, reject, waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
-from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect
+from churn_platform.orchestration.arrivals import SETTLE_SECONDS, batch, expect
 from churn_platform.orchestration.dead_runs import fail_dead_runs
 from churn_platform.orchestration.partitions import LAKE_STATE, range_tags
 from churn_platform.settings import Home, environment
 
 ATTEMPTS = 3
+# A tick must answer within 60 s; files that it has not looked at by then are looked at by the next one.
+LOOK_SECONDS = 20.0
 FILES_TAG = "churn/files"
 TRAINING = ("training_set", "churn_model", "model_evaluation", "champion_model")
 IN_PROGRESS = [
@@ -52,6 +56,8 @@ def defs() -> dg.Definitions:
 def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Each set of files is tried at most three times; a file that lands leaves landing/, a bad one is moved aside.
 
+    A backlog is taken in order, one batch a run; nothing but the files and the ledger tells what has been done, so a
+    restart at any point repeats nothing and forgets nothing.
     Where files have landed but no run has published since, daily_refresh is started for them.
     """
     settings = environment()
@@ -66,7 +72,11 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
         return dg.SkipReason(f"Files wait until there is a mapping: {error}")
     days: list[date] = []
     files: list[LandingFile] = []
-    for file in waiting(home, SETTLE_SECONDS):
+    waits = waiting(home, SETTLE_SECONDS)
+    taken, began = batch(waits), time.monotonic()
+    for number, file in enumerate(taken):
+        if number and time.monotonic() - began > LOOK_SECONDS:
+            return dg.SkipReason(f"Looked at {number} of {len(taken)} files; the next tick goes on.")
         try:
             days += expect(home, [file], settings.current_time())
         except InputError as error:
@@ -76,13 +86,24 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     if files:
         job = full_refresh if any(file.mode == "history" for file in files) else daily_refresh
         key = hashlib.sha256("\n".join(sorted(fingerprint_of(file.path) for file in files)).encode()).hexdigest()[:16]
-        return _request(context, job, key, ", ".join(file.path.name for file in files), min(days), max(days))
-    ledger = Ledger(home)
+        left = len(waits) - len(taken)
+        if left:
+            context.log.info(f"{left} more files wait for the runs after this one.")
+        return _request(context, job, key, _named(files), min(days), max(days))
+    return _for_what_has_landed(context, Ledger(home)) or dg.SkipReason(f"No complete file waits in {home.landing}.")
+
+
+def _for_what_has_landed(context: dg.SensorEvaluationContext, ledger: Ledger) -> dg.SensorResult | dg.SkipReason | None:
+    """A refresh for files that a run had landed before it died or failed: in the lake, but in no score yet."""
     if ledger.landed() and _published_state(context) != ledger.state():
-        # a run died or failed after its files had landed: they are in the lake, but in no score yet
         newest = ledger.days()[-1]
         return _request(context, daily_refresh, f"landed-{ledger.state()}", "what has landed", newest, newest)
-    return dg.SkipReason(f"No complete file waits in {home.landing}.")
+    return None
+
+
+def _named(files: Sequence[LandingFile]) -> str:
+    first, *others = [file.path.name for file in files]
+    return f"{first} to {others[-1]} ({len(files)} files)" if len(others) > 1 else ", ".join([first, *others])
 
 
 def _published_state(context: dg.SensorEvaluationContext) -> object:
