@@ -30,7 +30,7 @@ test: $(READY) ## the tests, but for those that need a browser
 test-ui: $(READY) ## the tests that need Chromium (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser
 
-test-slow: $(READY) ## the tests that take minutes each: fifty kills of an ingest
+test-slow: $(READY) ## the tests that take minutes each: fifty kills of an ingest, 400 files in landing
 	$(BIN)/pytest -m slow
 
 check: $(READY) ## format, lint, types, import direction, definitions load, tests

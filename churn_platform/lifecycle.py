@@ -13,7 +13,7 @@ from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.launch import RunOutcome, open_instance, run_job
-from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect, without_headers
+from churn_platform.orchestration.arrivals import SETTLE_SECONDS, batch, expect, without_headers
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.settings import Home, environment, read_definition
 from churn_platform.warehouse.connection import open_database
@@ -96,6 +96,8 @@ def run_lifecycle(home: Home, sources: Sequence[str]) -> LifecycleOutcome:
         fallback = run_job(home, "daily_refresh", last_day, last_day)
     published = (fallback or main).succeeded
     notes = [pulled.told] if pulled else []
+    if left := len(waiting(home, SETTLE_SECONDS)):
+        notes.append(f"{left} more files wait in {home.landing}: the sensor takes them, or the next churn run.")
     return LifecycleOutcome(main, fallback, _scored_by(home) if published else None, notes)
 
 
@@ -128,9 +130,9 @@ def _newest_day(ledger: Ledger) -> tuple[date, date]:
 
 
 def _others_waiting(home: Home, placed: Sequence[LandingFile], now: datetime) -> list[LandingFile]:
-    """Complete files that somebody else dropped into landing/; a bad one is moved aside and holds nobody up."""
+    """A batch of what somebody else dropped into landing/; a bad file is moved aside and holds nobody up."""
     good = []
-    for file in without_headers(home, waiting(home, SETTLE_SECONDS), now, reject):
+    for file in batch(without_headers(home, waiting(home, SETTLE_SECONDS), now, reject)):
         if file in placed:
             continue
         try:

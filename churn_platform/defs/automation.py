@@ -1,7 +1,10 @@
 """What starts by itself: a refresh for new files in landing/."""
 
 import hashlib
-from datetime import date
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -12,12 +15,14 @@ from churn_platform.lake.landing import LandingFile, reject, waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
-from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect, without_headers
+from churn_platform.orchestration.arrivals import SETTLE_SECONDS, batch, expect, without_headers
 from churn_platform.orchestration.dead_runs import fail_dead_runs
 from churn_platform.orchestration.partitions import LAKE_STATE, range_tags
 from churn_platform.settings import Home, environment
 
 ATTEMPTS = 3
+# A tick must answer within 60 s; files that it has not looked at by then are looked at by the next one.
+LOOK_SECONDS = 20.0
 FILES_TAG = "churn/files"
 TRAINING = ("event_weeks", "data_readiness", "training_set", "churn_model", "model_evaluation", "champion_model")
 # Where only these fail, daily_refresh can still score with the champion or the next rung of the ladder.
@@ -54,6 +59,8 @@ def defs() -> dg.Definitions:
 def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Each set of files is tried at most three times; a file that lands leaves landing/, a bad one is moved aside.
 
+    A backlog is taken in order, one batch a run; nothing but the files and the ledger tells what has been done, so a
+    restart at any point repeats nothing and forgets nothing.
     Where files have landed but no run has published since, daily_refresh is started for them.
     """
     settings = environment()
@@ -66,29 +73,73 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
         read_mapping(home.mapping_file)
     except InputError as error:
         return dg.SkipReason(f"Files wait until there is a mapping: {error}")
-    days: list[date] = []
-    files: list[LandingFile] = []
 
     def refuse(file: LandingFile, error: InputError) -> None:
         context.log.warning(f"{file.path.name} was moved to {reject(file, error)}: {error}")
 
-    for file in without_headers(home, waiting(home, SETTLE_SECONDS), settings.current_time(), refuse):
+    waits = without_headers(home, waiting(home, SETTLE_SECONDS), settings.current_time(), refuse)
+    taken = batch(waits)
+    looked_at = _look(home, taken, settings.current_time(), refuse)
+    if looked_at.skipped:
+        seen = len(taken) - looked_at.skipped
+        return dg.SkipReason(f"Looked at {seen} of {len(taken)} files; the next tick goes on.")
+    if looked_at.files:
+        history = any(file.mode == "history" for file in looked_at.files)
+        if left := len(waits) - len(taken):
+            context.log.info(f"{left} more files wait for the runs after this one.")
+        return _request(
+            context,
+            full_refresh if history else daily_refresh,
+            _key(looked_at.files),
+            _named(looked_at.files),
+            min(looked_at.days),
+            max(looked_at.days),
+        )
+    return _for_what_has_landed(context, Ledger(home)) or dg.SkipReason(f"No complete file waits in {home.landing}.")
+
+
+@dataclass
+class _LookedAt:
+    """The good ones of the files looked at, the arrival days that they fill, and how many no time was left for."""
+
+    files: list[LandingFile] = field(default_factory=list)
+    days: list[date] = field(default_factory=list)
+    skipped: int = 0
+
+
+def _look(
+    home: Home, files: Sequence[LandingFile], now: datetime, refuse: Callable[[LandingFile, InputError], None]
+) -> _LookedAt:
+    found, began = _LookedAt(), time.monotonic()
+    for number, file in enumerate(files):
+        if number and time.monotonic() - began > LOOK_SECONDS:
+            found.skipped = len(files) - number
+            break
         try:
-            days += expect(home, [file], settings.current_time())
+            found.days += expect(home, [file], now)
         except InputError as error:
             refuse(file, error)
         else:
-            files.append(file)
-    if files:
-        job = full_refresh if any(file.mode == "history" for file in files) else daily_refresh
-        key = hashlib.sha256("\n".join(sorted(fingerprint_of(file.path) for file in files)).encode()).hexdigest()[:16]
-        return _request(context, job, key, ", ".join(file.path.name for file in files), min(days), max(days))
-    ledger = Ledger(home)
+            found.files.append(file)
+    return found
+
+
+def _key(files: Sequence[LandingFile]) -> str:
+    """Identifies a set of files by what they hold."""
+    return hashlib.sha256("\n".join(sorted(fingerprint_of(file.path) for file in files)).encode()).hexdigest()[:16]
+
+
+def _for_what_has_landed(context: dg.SensorEvaluationContext, ledger: Ledger) -> dg.SensorResult | dg.SkipReason | None:
+    """A refresh for files that a run had landed before it died or failed: in the lake, but in no score yet."""
     if ledger.landed() and _published_state(context) != ledger.state():
-        # a run died or failed after its files had landed: they are in the lake, but in no score yet
         newest = ledger.days()[-1]
         return _request(context, daily_refresh, f"landed-{ledger.state()}", "what has landed", newest, newest)
-    return dg.SkipReason(f"No complete file waits in {home.landing}.")
+    return None
+
+
+def _named(files: Sequence[LandingFile]) -> str:
+    first, *others = [file.path.name for file in files]
+    return f"{first} to {others[-1]} ({len(files)} files)" if len(others) > 1 else ", ".join([first, *others])
 
 
 def _published_state(context: dg.SensorEvaluationContext) -> object:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ class LandingFile:
 
 
 def waiting(home: Home, settle_seconds: float = 0.0) -> list[LandingFile]:
-    """The complete files in landing, history first, then by name.
+    """The complete files in landing, history first, then by name; numbers in names count as numbers (9 before 10).
 
     Complete: a regular file (or a link that stays inside landing), not hidden, not named .tmp or .part, and neither
     written, nor renamed, for `settle_seconds` (0 takes every file at once; a change time cannot be set back by a copy
@@ -132,9 +133,14 @@ def _visible(home: Home) -> list[LandingFile]:
         LandingFile(path, mode)
         for folder, mode in folders
         if folder.is_dir()
-        for path in sorted(folder.iterdir())
+        for path in sorted(folder.iterdir(), key=_in_order)
         if is_finished(path)
     ]
+
+
+def _in_order(path: Path) -> list[str | int]:
+    # text and digits alternate, so that two keys always compare like with like
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"(\d+)", path.name))]
 
 
 def _escapes(file: LandingFile) -> bool:

@@ -106,11 +106,12 @@ class Ledger:
 
     def expected(self, fingerprint: str) -> tuple[date, date] | None:
         """First and last arrival day of a file that was looked at, or None."""
-        return self._expectations().get(fingerprint)
+        return self.expectations().get(fingerprint)
 
     def first_expected_day(self) -> date | None:
         """The earliest arrival day of all files that landed or may still land; None before the first."""
-        waiting = [days[0] for name, days in self._expectations().items() if name not in self.refusals()]
+        refused = self.refusals()
+        waiting = [days[0] for name, days in self.expectations().items() if name not in refused]
         return min([*waiting, *self.days()[:1]], default=None)
 
     def refusals(self) -> dict[str, str]:
@@ -119,7 +120,8 @@ class Ledger:
         refused = {record["fingerprint"]: record["reason"] for record in self._records("rejected")}
         return {name: reason for name, reason in refused.items() if name not in landed}
 
-    def _expectations(self) -> dict[str, tuple[date, date]]:
+    def expectations(self) -> dict[str, tuple[date, date]]:
+        """First and last arrival day of every file that was ever looked at, by fingerprint."""
         return {
             record["fingerprint"]: (date.fromisoformat(record["first"]), date.fromisoformat(record["last"]))
             for record in self._records("expected")

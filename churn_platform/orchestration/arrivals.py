@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from itertools import accumulate
 
 from churn_platform.errors import InputError
 from churn_platform.lake.ingest import ingest, look
@@ -13,14 +14,30 @@ from churn_platform.settings import Home
 
 # A file in landing/ counts as complete once nobody has written or renamed it for so long.
 SETTLE_SECONDS = 5.0
+# What one run takes of the deliveries that wait, so that a backlog is neither one endless run nor one run a file.
+BATCH_FILES = 50
+BATCH_BYTES = 1024**3
 
 
 def complete(home: Home) -> list[LandingFile]:
-    """Files to ingest now: those that have settled, and those that a launcher has looked at as they are."""
-    ledger, settled = Ledger(home), {file.path for file in waiting(home, SETTLE_SECONDS)}
-    return [
-        file for file in waiting(home) if file.path in settled or ledger.expected(fingerprint_of(file.path)) is not None
-    ]
+    """Files to ingest now, one batch of those that have settled and those that a launcher has looked at as they are."""
+    expected, settled = Ledger(home).expectations(), {file.path for file in waiting(home, SETTLE_SECONDS)}
+    return batch(
+        [file for file in waiting(home) if file.path in settled or fingerprint_of(file.path) in expected],
+    )
+
+
+def batch(files: Sequence[LandingFile]) -> list[LandingFile]:
+    """The files that one run takes, in the order given: history whole, of the deliveries the first that fit.
+
+    A history load is one run over a range, however many its files are. Of the deliveries at most BATCH_FILES, and no
+    more than BATCH_BYTES unless the first alone is larger.
+    """
+    history = [file for file in files if file.mode == "history"]
+    deliveries = [file for file in files if file.mode == "live"][:BATCH_FILES]
+    sizes = list(accumulate(file.path.stat().st_size for file in deliveries))
+    fitting = sum(size <= BATCH_BYTES for size in sizes)
+    return history + deliveries[: max(fitting, 1)]
 
 
 def without_headers(

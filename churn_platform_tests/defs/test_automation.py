@@ -10,8 +10,10 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from churn_platform.defs import automation
 from churn_platform.defs.automation import ATTEMPTS, FILES_TAG, landing_sensor
-from churn_platform.lake.landing import waiting
+from churn_platform.lake.landing import LandingFile, accept, waiting
 from churn_platform.lake.ledger import Ledger
+from churn_platform.lake.source_file import fingerprint_of
+from churn_platform.orchestration import arrivals
 from churn_platform.orchestration.partitions import LAKE_STATE, RANGE_END, RANGE_START
 from churn_platform.settings import Home
 from churn_platform_tests.orchestration.landed_files import (
@@ -153,6 +155,34 @@ def test_another_set_of_files_is_another_run(instance: DagsterInstance, home: Ho
     first = asked(instance)
     drop(home.landing, "tuesday.csv", ROWS.replace("u1", "u3"))
     assert asked(instance).run_key != first.run_key
+
+
+def test_a_backlog_is_taken_in_order_one_batch_a_run(
+    instance: DagsterInstance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "BATCH_FILES", 2)
+    files = [drop(home.landing, f"day-{day}.csv", ROWS.replace("u1", f"x{day}")) for day in (9, 10, 11)]
+    first = asked(instance)
+    looked_at = [Ledger(home).expected(fingerprint_of(file)) is not None for file in files]
+    assert looked_at == [True, True, False]
+    for file in files[:2]:
+        accept(LandingFile(file, "live"))
+    second = asked(instance)
+    assert second.tags[FILES_TAG] != first.tags[FILES_TAG]
+    assert Ledger(home).expected(fingerprint_of(files[2])) is not None
+
+
+def test_a_tick_stops_looking_in_time_and_the_next_one_goes_on(
+    instance: DagsterInstance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in range(3):
+        drop(home.landing, f"day-{day}.csv", ROWS.replace("u1", f"x{day}"))
+    monkeypatch.setattr(automation, "LOOK_SECONDS", 0.0)
+    assert str(tick(instance)) == "Looked at 1 of 3 files; the next tick goes on."
+    assert len(Ledger(home).expectations()) == 1
+    monkeypatch.setattr(automation, "LOOK_SECONDS", 20.0)
+    assert asked(instance).job_name == "daily_refresh"
+    assert len(Ledger(home).expectations()) == 3
 
 
 def test_a_bad_file_is_moved_aside_with_its_error_and_the_good_ones_go_on(

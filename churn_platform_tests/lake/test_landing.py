@@ -23,6 +23,15 @@ def test_waiting_gives_complete_files_with_their_mode(home: Home, tmp_path: Path
     assert found == [("old.csv", "history"), ("a.csv", "live"), ("b.csv", "live"), ("in.csv", "live")]
 
 
+def test_numbers_in_names_are_put_in_order_as_numbers(home: Home) -> None:
+    for name in ("day-10.csv", "day-9.csv", "2.csv", "a.csv", "day-9b.csv", "day-009.csv"):
+        (home.landing / name).write_text("x")
+    found = [file.path.name for file in waiting(home)]
+    assert found.index("day-9.csv") < found.index("day-10.csv")
+    assert [name for name in found if name[0] != "d"] == ["2.csv", "a.csv"]
+    assert len(found) == 6
+
+
 def test_a_fresh_file_waits_until_it_has_settled(home: Home) -> None:
     path = home.landing / "a.csv"
     path.write_text("x")

@@ -9,7 +9,8 @@ from churn_platform.errors import InputError
 from churn_platform.lake.landing import LandingFile
 from churn_platform.lake.ledger import Ledger, Mode
 from churn_platform.lake.source_file import fingerprint_of
-from churn_platform.orchestration.arrivals import expect, without_headers
+from churn_platform.orchestration import arrivals
+from churn_platform.orchestration.arrivals import batch, complete, expect, without_headers
 from churn_platform.settings import Home
 from churn_platform_tests.orchestration.landed_files import HEADERS, JOINED_MAPPING, LINES, MAPPING, ROWS
 
@@ -58,6 +59,29 @@ def test_the_first_arrival_day_is_known_before_anything_has_landed(home: Home) -
     expect(home, [drop(home, "a.csv")], NOW)
     assert Ledger(home).first_expected_day() == date(2024, 5, 2)
     assert Ledger(home).days() == []
+
+
+def test_a_batch_is_all_history_and_the_first_deliveries_that_fit(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "BATCH_FILES", 2)
+    history = [drop(home, f"h{number}.csv", f"{ROWS}\n{number}") for number in range(4)]
+    live = [drop(home, f"l{number}.csv", f"{ROWS}{number}", mode="live") for number in range(3)]
+    assert batch(live) == live[:2]
+    assert batch(history + live) == history + live[:2]
+    assert batch([]) == []
+    monkeypatch.setattr(arrivals, "BATCH_BYTES", live[0].path.stat().st_size + 1)
+    assert batch(live) == live[:1]
+    monkeypatch.setattr(arrivals, "BATCH_BYTES", 1)
+    assert batch(live) == live[:1]
+
+
+def test_a_run_takes_one_batch_and_counts_files_that_a_launcher_has_looked_at_as_complete(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "BATCH_FILES", 2)
+    fresh = [drop(home, f"l{number}.csv", ROWS.replace("u1", f"x{number}"), mode="live") for number in range(4)]
+    assert complete(home) == []
+    expect(home, fresh[1:], NOW)
+    assert complete(home) == fresh[1:3]
 
 
 def test_an_unreadable_file_is_refused_and_no_days_are_noted(home: Home) -> None:
