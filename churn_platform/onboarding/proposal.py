@@ -86,9 +86,16 @@ def definition_text(proposal: Proposal, windows: WindowProposal, trial: Trial) -
             f"lookback_days = {windows.lookback_days}",
             f"horizon_days = {windows.horizon_days}",
             f"training_cadence_days = {windows.training_cadence_days}",
+            *_value_lines(proposal),
             "",
         ]
     )
+
+
+def _value_lines(proposal: Proposal) -> list[str]:
+    if "amount" in proposal.found.choices:
+        return []
+    return ["", "[campaign]", "default_order_value = 1.0  # the files hold no amounts: what an order is worth to you"]
 
 
 def window_reason(windows: WindowProposal) -> str:

@@ -104,6 +104,7 @@ def test_date_only_logs_with_no_amount(write: Write, init: Init) -> None:
         ("6", at(2024, 2, 4), "purchase", None, None, None),
     ]
     assert done.written.trial.customers == 2, "a purchase without a price is an activity"
+    assert "default_order_value" in done.written.definition.read_text()
 
 
 def test_flat_json_lines(write: Write, init: Init) -> None:
