@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from churn_platform.defs.automation import TRAINING
 from churn_platform.errors import InputError, UsageError
@@ -12,7 +13,7 @@ from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.launch import RunOutcome, open_instance, run_job
-from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect
+from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect, without_headers
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.settings import Home, environment, read_definition
 from churn_platform.warehouse.connection import open_database
@@ -74,15 +75,17 @@ def run_lifecycle(home: Home, sources: Sequence[str]) -> LifecycleOutcome:
             the user's own file stays where it was, a fetched one is in landing/rejected/.
     """
     now, ledger = environment().current_time(), Ledger(home)
-    own = own_files(sources)
-    for file in own:
-        expect(home, [LandingFile(file, "history")], now)
+    own = without_headers(home, [LandingFile(file, "history") for file in own_files(sources)], now, _fail)
+    if read_mapping(home.mapping_file).join is None:  # else what is fetched may bring their headers
+        _expect_each(home, own, now)
     pulled = pull_rows(home, "history") if POSTGRES in sources else None
     fetched = fetch(home, sources, "history") + (pulled.files if pulled else [])
+    fetched = without_headers(home, fetched, now, _fail_fetched)
+    _expect_each(home, own, now)
     _expect_fetched(home, fetched, now)
-    fingerprints = [fingerprint_of(file) for file in [*own, *(file.path for file in fetched)]]
+    fingerprints = [fingerprint_of(file.path) for file in [*own, *fetched]]
     with open_instance(home):
-        files = fetched + place([file for file in own if not ledger.is_landed(fingerprint_of(file))], home)
+        files = fetched + place([file.path for file in own if not ledger.is_landed(fingerprint_of(file.path))], home)
         files += _others_waiting(home, files, now)
         first, last = expect(home, files, now) if files else _newest_day(ledger)
     main = run_job(home, "full_refresh", first, last)
@@ -101,7 +104,20 @@ def _expect_fetched(home: Home, files: Sequence[LandingFile], now: datetime) -> 
         try:
             expect(home, [file], now)
         except InputError as error:
-            raise InputError(f"{error}\nThe fetched file is {reject(file, error)}.") from error
+            _fail_fetched(file, error)
+
+
+def _expect_each(home: Home, files: Sequence[LandingFile], now: datetime) -> None:
+    for file in files:
+        expect(home, [file], now)
+
+
+def _fail(_file: LandingFile, error: InputError) -> NoReturn:
+    raise error
+
+
+def _fail_fetched(file: LandingFile, error: InputError) -> NoReturn:
+    raise InputError(f"{error}\nThe fetched file is {reject(file, error)}.") from error
 
 
 def _newest_day(ledger: Ledger) -> tuple[date, date]:
@@ -114,7 +130,7 @@ def _newest_day(ledger: Ledger) -> tuple[date, date]:
 def _others_waiting(home: Home, placed: Sequence[LandingFile], now: datetime) -> list[LandingFile]:
     """Complete files that somebody else dropped into landing/; a bad one is moved aside and holds nobody up."""
     good = []
-    for file in waiting(home, SETTLE_SECONDS):
+    for file in without_headers(home, waiting(home, SETTLE_SECONDS), now, reject):
         if file in placed:
             continue
         try:

@@ -159,6 +159,7 @@ class Home:
         self.lake = self.root / "lake"
         self.ledger_file = self.lake / "files.jsonl"
         self.events = self.lake / "events"
+        self.headers = self.lake / "headers"
         self.quarantine = self.root / "quarantine"
         self.warehouse_file = self.root / "warehouse.duckdb"
         self.models = self.root / "models"

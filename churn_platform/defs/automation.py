@@ -12,7 +12,7 @@ from churn_platform.lake.landing import LandingFile, reject, waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
-from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect
+from churn_platform.orchestration.arrivals import SETTLE_SECONDS, expect, without_headers
 from churn_platform.orchestration.dead_runs import fail_dead_runs
 from churn_platform.orchestration.partitions import LAKE_STATE, range_tags
 from churn_platform.settings import Home, environment
@@ -66,11 +66,15 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
         return dg.SkipReason(f"Files wait until there is a mapping: {error}")
     days: list[date] = []
     files: list[LandingFile] = []
-    for file in waiting(home, SETTLE_SECONDS):
+
+    def refuse(file: LandingFile, error: InputError) -> None:
+        context.log.warning(f"{file.path.name} was moved to {reject(file, error)}: {error}")
+
+    for file in without_headers(home, waiting(home, SETTLE_SECONDS), settings.current_time(), refuse):
         try:
             days += expect(home, [file], settings.current_time())
         except InputError as error:
-            context.log.warning(f"{file.path.name} was moved to {reject(file, error)}: {error}")
+            refuse(file, error)
         else:
             files.append(file)
     if files:

@@ -11,6 +11,7 @@ from churn_platform.errors import InputError
 from churn_platform.lake.expressions import BoundExpression, bind_expression, literal, parse_expression, quoted
 from churn_platform.lake.ledger import Mode
 from churn_platform.lake.mapping import EPOCH_FORMATS, EXCEL_SERIAL, MAPPABLE, Mapping
+from churn_platform.lake.texts import as_text, identifier, trimmed
 from churn_platform.lake.value_maps import translated
 from churn_platform.settings import shop_day
 
@@ -54,9 +55,9 @@ def create_canonical_view(
         connection.execute(f"SET VARIABLE {name} = ?", [value])
     _set_source(connection, mapping)
     _set_arrival(connection, mode, timezone, arrived_at)
-    types = _column_types(connection, "source_records")
+    types = column_types(connection, "source_records")
     _create_expressed(connection, mapping, types, file)
-    raw = _column_types(connection, "expressed")
+    raw = column_types(connection, "expressed")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW mapped AS {_mapped_sql(mapping, raw, timezone)}")
     for view in ("judged", "typed", "canonical"):
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {(SQL / f'{view}.sql').read_text('utf-8')}")
@@ -68,6 +69,8 @@ def referenced_columns(mapping: Mapping) -> dict[str, str]:
     for key, text in mapping.expressions().items():
         for column in parse_expression(text, key).find_all(exp.Column):
             found.setdefault(column.name, key)
+    for name in mapping.join.on if mapping.join else ():
+        found.setdefault(name, f"join.on.{name}")
     return found
 
 
@@ -162,27 +165,11 @@ def _mapped_sql(mapping: Mapping, raw: dict[str, str], timezone: str) -> str:
 
 
 def _text(column: str, raw_type: str | None) -> str:
-    name = quoted(column)
     if raw_type is None:
         return "CAST(NULL AS VARCHAR)"
-    if raw_type in ("DOUBLE", "FLOAT") or raw_type.startswith("DECIMAL"):
-        whole = f"{name} = trunc({name}) AND abs({name}) < 1e15"
-        plain = f"CASE WHEN {whole} THEN CAST(CAST({name} AS BIGINT) AS VARCHAR) ELSE CAST({name} AS VARCHAR) END"
-        return f"CASE WHEN NOT isnan({name}) THEN {plain} END" if raw_type in ("DOUBLE", "FLOAT") else plain
-    text = name if raw_type == "VARCHAR" else f"CAST({name} AS VARCHAR)"
     if column == "text":
-        return f"nullif({text}, '')"
-    trimmed = f"nullif({_trimmed(text)}, '')"
-    if column not in IDENTIFIERS:
-        return trimmed
-    is_whole = f"ends_with({trimmed}, '.0') AND regexp_full_match({trimmed}, '[0-9]+\\.0')"
-    return f"CASE WHEN {is_whole} THEN replace({trimmed}, '.0', '') ELSE {trimmed} END"
-
-
-def _trimmed(text: str) -> str:
-    """The text without blanks around it. DuckDB's trim walks every character, so it is kept for texts that need it."""
-    suspect = f"starts_with({text}, ' ') OR ends_with({text}, ' ') OR strlen({text}) <> length({text})"
-    return f"CASE WHEN {suspect} THEN trim({text}) ELSE {text} END"
+        return f"nullif({as_text(quoted(column), raw_type)}, '')"
+    return identifier(quoted(column), raw_type) if column in IDENTIFIERS else trimmed(quoted(column), raw_type)
 
 
 def _number_columns(column: str, raw_type: str | None) -> list[str]:
@@ -249,6 +236,7 @@ def _time(mapping: Mapping, raw_type: str) -> tuple[Literal["utc", "instant", "l
     )
 
 
-def _column_types(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
+def column_types(connection: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
+    """The columns of a view with their types; those of ours, which begin with two underscores, left out."""
     rows = connection.execute(f"DESCRIBE {quoted(view)}").fetchall()
     return {name: column_type for name, column_type, *_ in rows if not name.startswith("__")}

@@ -81,13 +81,17 @@ def find_column(name: str, key: str, columns: list[str], file: str) -> str:
     Raises:
         InputError: the file has no such column; names key, column, file, the nearest and all existing columns.
     """
-    if name in columns:
-        return name
-    alike = [column for column in columns if column.casefold() == name.casefold()]
-    if len(alike) != 1:
+    found = same_column(name, columns)
+    if found is None:
         nested = " Only in JSON Lines can a dotted name be a field of a nested object." if "." in name else ""
         raise InputError(f"Mapping key {key}: {file} has no column '{name}'.{suggest(name, columns)}{nested}")
-    return alike[0]
+    return found
+
+
+def same_column(name: str, columns: list[str]) -> str | None:
+    """The column of that name, else the only one of that name but for case, else None."""
+    alike = [column for column in columns if column.casefold() == name.casefold()]
+    return name if name in columns else alike[0] if len(alike) == 1 else None
 
 
 def bind_expression(expression: exp.Expr, key: str, types: dict[str, str], file: str) -> BoundExpression:

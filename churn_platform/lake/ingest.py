@@ -1,7 +1,6 @@
 """One file from landing to committed fragments in the lake."""
 
 import glob
-import resource
 import shutil
 import tempfile
 import threading
@@ -16,9 +15,12 @@ import duckdb
 
 from churn_platform.errors import InputError
 from churn_platform.lake.canonical import create_canonical_view, time_format_of
-from churn_platform.lake.ledger import ONE_DAY, Landed, Ledger, Mode
-from churn_platform.lake.mapping import Mapping
+from churn_platform.lake.header_files import keep_headers
+from churn_platform.lake.header_join import KnownHeaders, join_headers, known_headers
+from churn_platform.lake.ledger import ONE_DAY, Headers, Landed, Ledger, Mode
+from churn_platform.lake.mapping import Join, Mapping
 from churn_platform.lake.numbers import create_number_macros
+from churn_platform.lake.reading import MEMORY_LIMIT, reading
 from churn_platform.lake.records import Malformed, check_whole, create_records_view, how_read, malformed_records
 from churn_platform.lake.source_file import CONTAINERS, FileFacts, examine, fingerprint_of, in_utf8
 from churn_platform.lake.staging import (
@@ -32,8 +34,6 @@ from churn_platform.lake.staging import (
 )
 from churn_platform.settings import Home, shop_day
 
-MEMORY_LIMIT = "3GB"
-OPEN_FILES = 4096
 REPORT_SECONDS = 0.5
 
 # Rows read so far, and rows to read.
@@ -52,6 +52,7 @@ class DayRange:
 class FileReport:
     """What became of one file. `rows + quarantined` is the number of its records.
 
+    The rows of a file of status `headers` are no events: they wait in the lake for the lines that name them.
     `days`: landed rows by shop-local arrival day; `reasons`: quarantined rows by reason; `event_types`: landed rows by
     type, unknown types included; `unmapped`: by column, values outside its value map with their rows;
     `first_event_day` and `last_event_day`: shop-local; `read_as`: format, encoding and dialect, each declared or
@@ -61,7 +62,7 @@ class FileReport:
     fingerprint: str
     file: str
     mode: Mode
-    status: Literal["landed", "already landed"]
+    status: Literal["landed", "already landed", "headers"]
     rows: int
     quarantined: int
     reasons: dict[str, int] = field(default_factory=dict)
@@ -101,8 +102,10 @@ def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, ar
     with tempfile.TemporaryDirectory(prefix=".look-", dir=home.lake) as folder:
         scratch = Path(folder)
         facts = in_utf8(facts, scratch)
-        job = _Job(facts, mapping, scratch / "spill", timezone, arrival.mode if arrival else mode, arrived_at)
-        with _connection(job) as connection:
+        headers = known_headers(home, mapping, file.name)
+        mode = arrival.mode if arrival else mode
+        job = _Job(facts, mapping, scratch / "spill", timezone, mode, arrived_at, headers)
+        with reading(job.facts, job.spill, job.memory_limit) as connection:
             _create_views(connection, job, [])
             bounds = connection.execute("SELECT min(known_date), max(known_date) FROM canonical").fetchone()
     if bounds is None or bounds[0] is None:
@@ -145,12 +148,15 @@ def ingest(
     if landed is not None:
         return _report(landed, "already landed")
     arrival = ledger.arrival(facts.fingerprint, file.name, mode, arrived_at)
+    if mapping.join is not None and mapping.holds_headers(file.name):
+        return _headers_report(_land_headers(facts, mapping, mapping.join, home, memory_limit), arrival.mode)
     folder = staging_folder(home, facts.fingerprint)
     spill = folder / "spill"
     try:
         _check_source(ledger, mapping)
         facts = in_utf8(facts, folder)
-        job = _Job(facts, mapping, spill, timezone, arrival.mode, arrival.arrived_at, memory_limit, report)
+        headers = known_headers(home, mapping, file.name)
+        job = _Job(facts, mapping, spill, timezone, arrival.mode, arrival.arrived_at, headers, memory_limit, report)
         staged = _stage(job, folder)
         read_as = how_read(facts, mapping)
         publish(staged, home, facts.fingerprint)
@@ -174,6 +180,7 @@ class _Job:
     timezone: str
     mode: Mode
     arrived_at: datetime
+    headers: KnownHeaders | None
     memory_limit: str = MEMORY_LIMIT
     report: Report | None = None
 
@@ -191,6 +198,38 @@ def _examined(file: Path, mode: Mode, mapping: Mapping, ledger: Ledger, arrived_
             ledger.arrival(fingerprint, file.name, mode, arrived_at)
             ledger.reject(fingerprint, file.name, str(error))
         raise
+
+
+def _land_headers(facts: FileFacts, mapping: Mapping, join: Join, home: Home, memory_limit: str) -> Headers:
+    """A file of headers into the lake, once; needs no lock, for nothing else is touched.
+
+    Raises:
+        InputError: as `keep_headers`, or the home holds another source; the ledger says `rejected`.
+    """
+    ledger = Ledger(home)
+    kept = ledger.headers().get(facts.fingerprint)
+    if kept is not None:
+        return kept
+    try:
+        _check_source(ledger, mapping)
+        headers = keep_headers(facts, mapping, join, home, memory_limit)
+    except InputError as error:
+        ledger.reject(facts.fingerprint, facts.path.name, str(error))
+        raise
+    ledger.commit_headers(headers)
+    return headers
+
+
+def _headers_report(headers: Headers, mode: Mode) -> FileReport:
+    return FileReport(
+        fingerprint=headers.fingerprint,
+        file=headers.file,
+        mode=mode,
+        status="headers",
+        rows=headers.rows,
+        quarantined=headers.quarantined,
+        reasons=dict(headers.reasons),
+    )
 
 
 def _check_source(ledger: Ledger, mapping: Mapping) -> None:
@@ -211,7 +250,7 @@ def _stage(job: _Job, folder: Path) -> Staged:
     after = job.file.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise InputError(f"{job.file.name} changed while it was read. Drop it again once it is complete.")
-    with _connection(job) as connection:
+    with reading(job.facts, job.spill, job.memory_limit) as connection:
         merge_parts(connection, folder)
         write_quarantine(connection, folder, job.file.name, malformed)
         staged = summarise(connection, folder, job.timezone, job.mapping.values)
@@ -221,7 +260,7 @@ def _stage(job: _Job, folder: Path) -> Staged:
 
 
 def _write_rows(job: _Job, folder: Path, malformed: list[Malformed]) -> list[Malformed]:
-    with _connection(job) as connection:
+    with reading(job.facts, job.spill, job.memory_limit) as connection:
         _create_views(connection, job, malformed)
         with _progress(connection, job):
             write_parts(connection, folder)
@@ -231,7 +270,10 @@ def _write_rows(job: _Job, folder: Path, malformed: list[Malformed]) -> list[Mal
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, job: _Job, malformed: list[Malformed]) -> None:
-    create_records_view(connection, job.facts, job.mapping, malformed)
+    elsewhere = job.headers.columns if job.headers else []
+    create_records_view(connection, job.facts, job.mapping, malformed, elsewhere)
+    if job.headers and job.mapping.join:
+        join_headers(connection, job.mapping.join, job.headers, job.file.name)
     create_number_macros(connection, job.mapping.source.decimal, job.facts.kind)
     create_canonical_view(
         connection,
@@ -316,33 +358,6 @@ def _report(landed: Landed, status: Literal["landed", "already landed"]) -> File
         first_event_day=landed.first_event_day,
         last_event_day=landed.last_event_day,
     )
-
-
-@contextmanager
-def _connection(job: _Job) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An in-memory DuckDB without extensions that spills inside the home and, when it fails, names the user's file."""
-    soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "memory_limit": job.memory_limit,
-        "temp_directory": str(job.spill),
-        "partitioned_write_max_open_files": str(min(OPEN_FILES, soft_limit // 2)),
-    }
-    with duckdb.connect(config=settings) as connection:
-        connection.execute("SET enable_progress_bar = true")
-        connection.execute("SET enable_progress_bar_print = false")
-        try:
-            yield connection
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:
-            if "No space left" in str(error):
-                raise
-            raise InputError(
-                f"{job.file.name} cannot be read as {job.facts.kind}: {str(error).splitlines()[0]} "
-                "The file is damaged or mixes line ends, quotes or types. Export it again."
-            ) from error
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """JSON Lines as records: fields of nested objects by dotted names, and the elements of one array as records."""
 
 import json
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from churn_platform.errors import InputError, suggest
-from churn_platform.lake.expressions import literal
+from churn_platform.lake.expressions import literal, same_column
 
 SQL = Path(__file__).with_name("sql")
 KEYS_SAMPLED = 1000
@@ -31,7 +32,11 @@ class RecordShape:
 
 
 def prepare_json_lines(
-    connection: duckdb.DuckDBPyConnection, wanted: MappingType[str, str], unnest: str | None, file: str
+    connection: duckdb.DuckDBPyConnection,
+    wanted: MappingType[str, str],
+    unnest: str | None,
+    file: str,
+    elsewhere: list[str],
 ) -> RecordShape:
     """Create the view `records` over a file of JSON Lines.
 
@@ -39,26 +44,44 @@ def prepare_json_lines(
         wanted: the columns that the mapping names, each with the key that names it. A name that no line has as a key is
             a path of keys with points between them.
         unnest: the array whose elements become records; names that begin with it are fields of an element.
+        elsewhere: wanted columns that may be missing here.
 
     Raises:
         InputError: no line has the key, or the path.
     """
+    keys = _lines(connection, file)
+    wanted = {
+        name: key for name, key in wanted.items() if same_column(name, elsewhere) is None or keys.find(name) is not None
+    }
+    if unnest is not None:
+        return _unnested(connection, wanted, unnest, keys)
+    return _whole_lines(connection, [keys.path(name, key) for name, key in wanted.items()])
+
+
+def prepare_whole_json_lines(connection: duckdb.DuckDBPyConnection, names: Sequence[str], file: str) -> RecordShape:
+    """Create the view `records` with every key of the lines, and those of the names that are paths into them."""
+    keys = _lines(connection, file)
+    paths = [(key,) for key in keys.at((), None)]
+    return _whole_lines(connection, [*paths, *filter(None, map(keys.find, names))])
+
+
+def _lines(connection: duckdb.DuckDBPyConnection, file: str) -> "_Keys":
     connection.execute("SET VARIABLE pointers = ?", [[""]])
     connection.execute(f"CREATE OR REPLACE TEMP VIEW lines AS {(SQL / 'jsonl_records.sql').read_text('utf-8')}")
-    keys = _Keys(connection, "lines", "line", file)
-    if unnest is None:
-        connection.execute("CREATE OR REPLACE TEMP VIEW records AS FROM lines")
-        paths = [keys.path(name, key) for name, key in wanted.items()]
-        columns = _values(connection, "fields", "pointers", {path: path for path in paths})
-        record = "CASE WHEN is_object THEN CAST(line AS JSON) ELSE to_json(line) END"
-        return RecordShape(columns, record, f"CASE WHEN NOT is_object THEN {_reason('broken JSON', 'line')} END")
-    array = keys.path(unnest, "source.unnest")
-    return _unnested(connection, wanted, unnest, array, keys)
+    return _Keys(connection, "lines", "line", file)
+
+
+def _whole_lines(connection: duckdb.DuckDBPyConnection, paths: Iterable[KeyPath]) -> RecordShape:
+    connection.execute("CREATE OR REPLACE TEMP VIEW records AS FROM lines")
+    columns = _values(connection, "fields", "pointers", {path: path for path in paths})
+    record = "CASE WHEN is_object THEN CAST(line AS JSON) ELSE to_json(line) END"
+    return RecordShape(columns, record, f"CASE WHEN NOT is_object THEN {_reason('broken JSON', 'line')} END")
 
 
 def _unnested(
-    connection: duckdb.DuckDBPyConnection, wanted: MappingType[str, str], unnest: str, array: KeyPath, keys: "_Keys"
+    connection: duckdb.DuckDBPyConnection, wanted: MappingType[str, str], unnest: str, keys: "_Keys"
 ) -> RecordShape:
+    array = keys.path(unnest, "source.unnest")
     connection.execute("SET VARIABLE unnest = ?", [_pointer(array)])
     connection.execute("SET VARIABLE element_pointers = ?", [[""]])
     connection.execute("SET VARIABLE without_elements = ?", [_without(array)])
@@ -104,36 +127,44 @@ class _Keys:
         Raises:
             InputError: no object has it; names the mapping key, the nearest and all existing keys beside it.
         """
-        found = self._step((), name)
-        if found is not None:
-            return (found,)
+        found = self.find(name)
+        if found is None:
+            parents: KeyPath = ()
+            for part in name.split("."):
+                step = self._step(parents, part)
+                if step is None:
+                    break
+                parents = (*parents, step)
+            existing = [".".join((*self._above, *parents, other)) for other in self.at(parents, None)]
+            wanted = ".".join((*self._above, name))
+            raise InputError(f"Mapping key {key}: {self.file} has no column '{wanted}'.{suggest(wanted, existing)}")
+        return found
+
+    def find(self, name: str) -> KeyPath | None:
+        """As `path`, but None if no object has it."""
+        whole = self._step((), name)
+        if whole is not None:
+            return (whole,)
         path: KeyPath = ()
         for part in name.split("."):
-            found = self._step(path, part)
-            if found is None:
-                existing = [".".join((*self._above, *path, other)) for other in self._at(path, None)]
-                wanted = ".".join((*self._above, name))
-                raise InputError(f"Mapping key {key}: {self.file} has no column '{wanted}'.{suggest(wanted, existing)}")
-            path = (*path, found)
+            step = self._step(path, part)
+            if step is None:
+                return None
+            path = (*path, step)
         return path
 
-    def _step(self, path: KeyPath, name: str) -> str | None:
-        for limit in (KEYS_SAMPLED, None):
-            keys = self._at(path, limit)
-            if name in keys:
-                return name
-            alike = [key for key in keys if key.casefold() == name.casefold()]
-            if len(alike) == 1:
-                return alike[0]
-        return None
-
-    def _at(self, path: KeyPath, limit: int | None) -> list[str]:
+    def at(self, path: KeyPath, limit: int | None) -> list[str]:
+        """The keys that the objects at a path have, of the first objects only if there is a limit."""
         objects = f"SELECT {self._value} FROM {self._view} WHERE is_object AND {self._value} IS NOT NULL LIMIT ?"
         rows = self._connection.execute(
             f"SELECT DISTINCT unnest(json_keys({self._value}, ?)) FROM ({objects}) ORDER BY 1",
             [_pointer(path), limit if limit is not None else 2**62],
         ).fetchall()
         return [key for (key,) in rows]
+
+    def _step(self, path: KeyPath, name: str) -> str | None:
+        sampled = same_column(name, self.at(path, KEYS_SAMPLED))
+        return same_column(name, self.at(path, None)) if sampled is None else sampled
 
 
 def _values(

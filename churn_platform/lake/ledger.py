@@ -1,7 +1,7 @@
 """The ledger of the lake: which file arrived when, and which of them are committed."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -49,6 +49,19 @@ class Landed:
     last_full_day: date | None = field(default=None)
     arrival_day: date | None = field(default=None)
     unmapped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Headers:
+    """A file of headers that is kept in the lake: its rows, those quarantined by reason, and its columns."""
+
+    fingerprint: str
+    file: str
+    source: str
+    rows: int
+    quarantined: int
+    reasons: Mapping[str, int]
+    columns: Sequence[str]
 
 
 class Ledger:
@@ -102,7 +115,7 @@ class Ledger:
 
     def refusals(self) -> dict[str, str]:
         """Files of which nothing landed, by fingerprint, with the reason; one that landed later is none."""
-        landed = self.landed()
+        landed = {*self.landed(), *self.headers()}
         refused = {record["fingerprint"]: record["reason"] for record in self._records("rejected")}
         return {name: reason for name, reason in refused.items() if name not in landed}
 
@@ -121,12 +134,24 @@ class Ledger:
         self._journal.append({"kind": "rejected", "fingerprint": fingerprint, "file": file, "reason": reason})
 
     def is_landed(self, fingerprint: str) -> bool:
-        """Whether a file of this content is committed."""
-        return fingerprint in self.landed()
+        """Whether a file of this content is committed, as events or as headers."""
+        return fingerprint in self.landed() or fingerprint in self.headers()
 
     def landed(self) -> dict[str, Landed]:
         """All committed files by fingerprint, in the order of their commits."""
         return {record["fingerprint"]: _landed_from(record) for record in self._records("landed")}
+
+    def commit_headers(self, headers: Headers) -> None:
+        """Write the line that makes a file's headers count; their file must already be durable."""
+        fields = {**vars(headers), "reasons": dict(headers.reasons), "columns": list(headers.columns)}
+        self._journal.append({"kind": "headers", **fields})
+
+    def headers(self) -> dict[str, Headers]:
+        """All committed files of headers by fingerprint, in the order of their commits."""
+        records = [
+            {name: value for name, value in record.items() if name != "kind"} for record in self._records("headers")
+        ]
+        return {record["fingerprint"]: Headers(**record) for record in records}
 
     def fragments(self, first: date | None = None, last: date | None = None) -> list[Path]:
         """Committed Parquet files with `first <= known_date <= last` (None: no bound), by day and fingerprint."""
@@ -165,7 +190,8 @@ class Ledger:
 
     def sources(self) -> list[str]:
         """The names of the committed sources, ascending; a home accepts one."""
-        return sorted({landed.source for landed in self.landed().values()})
+        events = {landed.source for landed in self.landed().values()}
+        return sorted(events | {headers.source for headers in self.headers().values()})
 
     def _records(self, kind: str) -> list[dict[str, Any]]:
         return [record for record in self._journal.records() if record["kind"] == kind]

@@ -1,7 +1,9 @@
 """`mapping.toml`: how the columns of a user's files become the canonical event."""
 
+import fnmatch
 import hashlib
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -83,6 +85,13 @@ class TypeRule(_Section):
     then: Name
 
 
+class Join(_Section):
+    """Files that hold no events but columns for the lines of the others, such as order headers."""
+
+    files: Name = Field(description="pattern of their names, such as orders*.csv")
+    on: dict[Name, Name] = Field(min_length=1, description="column of the lines = column of these files")
+
+
 class Mapping(_Section):
     """One source's mapping. Every expression has been parsed and allow-listed; columns are checked per file.
 
@@ -94,6 +103,7 @@ class Mapping(_Section):
     event_type: list[TypeRule] = []
     properties: dict[str, str] = {}
     values: dict[str, dict[Text, Text]] = {}
+    join: Join | None = None
 
     @model_validator(mode="after")
     def _values_of_mapped_texts(self) -> Self:
@@ -133,6 +143,11 @@ class Mapping(_Section):
             if rule.when is not None
         }
         return columns | rules | {f"properties.{name}": text for name, text in self.properties.items()}
+
+    def holds_headers(self, file: str) -> bool:
+        """Whether a file of this name holds headers; a name that landing/ made unique still counts."""
+        names = (file, re.sub(r"-[0-9a-f]{16}(?=\.|$)", "", file))
+        return self.join is not None and any(fnmatch.fnmatch(name, self.join.files) for name in names)
 
     @property
     def hash(self) -> str:

@@ -9,7 +9,7 @@ from churn_platform.errors import InputError
 from churn_platform.lake.canonical import SQL, referenced_columns
 from churn_platform.lake.csv_dialect import CsvDialect, dialect_of, header_of
 from churn_platform.lake.expressions import find_column, literal, quoted
-from churn_platform.lake.json_lines import RecordShape, prepare_json_lines
+from churn_platform.lake.json_lines import RecordShape, prepare_json_lines, prepare_whole_json_lines
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.source_file import CONTAINERS, FileFacts, blocks
 from churn_platform.lake.workbook import as_text, date_columns, prepare_workbook
@@ -39,7 +39,11 @@ class Malformed:
 
 
 def create_records_view(
-    connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping, malformed: list[Malformed] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    facts: FileFacts,
+    mapping: Mapping,
+    malformed: list[Malformed] | None = None,
+    elsewhere: list[str] | None = None,
 ) -> None:
     """Create the temp view `source_records`: the file's columns, `__row` (from 1), `__element`, `__record`, `__broken`.
 
@@ -47,22 +51,47 @@ def create_records_view(
 
     Args:
         malformed: known from an earlier pass over the file; `__row` then counts them too.
+        elsewhere: columns that the file may lack, because they are added to the view later.
 
     Raises:
         InputError: the header cannot be read, or the mapping names a column that it lacks.
     """
-    connection.execute("SET VARIABLE file = ?", [glob.escape(str(facts.readable))])
-    connection.execute("SET VARIABLE compression = ?", [facts.compression or "none"])
+    name, unnest, others = facts.path.name, mapping.source.unnest, elsewhere or []
+    _set_file(connection, facts)
     wanted = referenced_columns(mapping)
     if facts.kind == "jsonl":
-        shape = prepare_json_lines(connection, wanted, mapping.source.unnest, facts.path.name)
+        shape = prepare_json_lines(connection, wanted, unnest, name, others)
+    elif unnest is not None:
+        raise InputError(
+            f"Mapping key source.unnest: {name} is {facts.kind}. Only JSON Lines hold arrays whose elements become "
+            "records; leave the key out."
+        )
     else:
-        columns = _prepare_table(connection, facts, mapping)
+        shape = _table_shape(connection, facts, mapping)
         for column, key in wanted.items():
-            find_column(column, key, columns, facts.path.name)
-        record = "{" + ", ".join(f"{literal(column)}: {quoted(column)}" for column in columns) + "}"
-        shape = RecordShape({column: quoted(column) for column in columns}, record)
+            find_column(column, key, [*shape.columns, *(other for other in others if other not in shape.columns)], name)
     _create_source_records(connection, shape, malformed or [])
+
+
+def create_headers_view(
+    connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping, malformed: list[Malformed]
+) -> None:
+    """Create `source_records` over a file of headers: all its columns, and fields of objects that the mapping names.
+
+    Raises:
+        InputError: the header cannot be read.
+    """
+    _set_file(connection, facts)
+    if facts.kind == "jsonl":
+        shape = prepare_whole_json_lines(connection, [*referenced_columns(mapping)], facts.path.name)
+    else:
+        shape = _table_shape(connection, facts, mapping)
+    _create_source_records(connection, shape, malformed)
+
+
+def _set_file(connection: duckdb.DuckDBPyConnection, facts: FileFacts) -> None:
+    connection.execute("SET VARIABLE file = ?", [glob.escape(str(facts.readable))])
+    connection.execute("SET VARIABLE compression = ?", [facts.compression or "none"])
 
 
 def malformed_records(connection: duckdb.DuckDBPyConnection, facts: FileFacts) -> list[Malformed]:
@@ -139,13 +168,8 @@ def _swallowed(record: Malformed) -> bool:
     return record.reason == "broken quoting" and "\n" in record.text
 
 
-def _prepare_table(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping) -> list[str]:
-    """Create the view `records` over a file that has a header, and give its columns."""
-    if mapping.source.unnest is not None:
-        raise InputError(
-            f"Mapping key source.unnest: {facts.path.name} is {facts.kind}. Only JSON Lines hold arrays whose elements "
-            "become records; leave the key out."
-        )
+def _table_shape(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping) -> RecordShape:
+    """Create the view `records` over a file that has a header."""
     columns = _prepare_csv(connection, facts, mapping) if facts.kind == "csv" else []
     query = (SQL / f"{facts.kind}_records.sql").read_text("utf-8")
     if facts.kind == "xlsx":
@@ -153,7 +177,8 @@ def _prepare_table(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapp
     connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {query}")
     if facts.kind in CONTAINERS:
         columns = [name for name, *_ in connection.execute("DESCRIBE records").fetchall() if name != "__row"]
-    return columns
+    record = "{" + ", ".join(f"{literal(column)}: {quoted(column)}" for column in columns) + "}"
+    return RecordShape({column: quoted(column) for column in columns}, record)
 
 
 def _prepare_csv(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping) -> list[str]:

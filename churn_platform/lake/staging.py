@@ -65,17 +65,9 @@ def write_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 def write_quarantine(
     connection: duckdb.DuckDBPyConnection, folder: Path, file: str, malformed: Iterable[Malformed]
 ) -> None:
-    """Write `quarantine.parquet`: source_file, source_row, reason, detail, original (JSON), by row."""
-    connection.execute("CREATE TEMP TABLE malformed (source_row BIGINT, reason VARCHAR, line VARCHAR)")
-    rows = [(record.row, record.reason, record.text) for record in malformed]
-    if rows:
-        connection.execute(
-            "INSERT INTO malformed SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
-            [list(column) for column in zip(*rows, strict=True)],
-        )
+    """Write `quarantine.parquet` of the rejected parts and the malformed records."""
     parts = sorted(str(path) for path in (folder / "parts" / REJECTED_PARTITION).glob("*.parquet"))
     connection.execute("SET VARIABLE rejected_parts = ?", [parts])
-    connection.execute("SET VARIABLE source_file = ?", [file])
     if parts:
         connection.execute(f"CREATE TEMP TABLE rejected AS {(SQL / 'rejected.sql').read_text('utf-8')}")
     else:
@@ -83,6 +75,24 @@ def write_quarantine(
             "CREATE TEMP TABLE rejected "
             "(source_file VARCHAR, source_row BIGINT, reason VARCHAR, detail VARCHAR, original VARCHAR)"
         )
+    write_rejected(connection, folder, file, malformed)
+
+
+def write_rejected(
+    connection: duckdb.DuckDBPyConnection, folder: Path, file: str, malformed: Iterable[Malformed]
+) -> None:
+    """Add the malformed records to the table `rejected` and write it as `quarantine.parquet`.
+
+    Columns: source_file, source_row, reason, detail, original (JSON); by row.
+    """
+    connection.execute("CREATE TEMP TABLE malformed (source_row BIGINT, reason VARCHAR, line VARCHAR)")
+    rows = [(record.row, record.reason, record.text) for record in malformed]
+    if rows:
+        connection.execute(
+            "INSERT INTO malformed SELECT unnest(?::BIGINT[]), unnest(?::VARCHAR[]), unnest(?::VARCHAR[])",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+    connection.execute("SET VARIABLE source_file = ?", [file])
     connection.execute(
         "INSERT INTO rejected SELECT getvariable('source_file'), source_row, reason, line, "
         "CAST(json_object('line', line) AS VARCHAR) FROM malformed"
@@ -135,19 +145,31 @@ def publish(staged: Staged, home: Home, fingerprint: str) -> None:
     for day in staged.days:
         (part,) = (staged.folder / "parts" / f"known_date={day.isoformat()}").iterdir()
         targets[part] = fragment_path(home.events, day, fingerprint)
-    quarantine = home.quarantine / "files" / f"{fingerprint}.parquet"
+    quarantine = quarantine_path(home, fingerprint)
     if staged.quarantined:
         targets[staged.folder / "quarantine.parquet"] = quarantine
     else:
         quarantine.unlink(missing_ok=True)
     with ThreadPoolExecutor(SYNC_THREADS) as pool:
-        list(pool.map(lambda move: _move_durably(*move), targets.items()))
+        list(pool.map(lambda move: _move(*move), targets.items()))
         list(pool.map(sync_to_disk, {target.parent for target in targets.values()}))
     for folder in {target.parent.parent for target in targets.values()}:
         sync_to_disk(folder)
 
 
-def _move_durably(part: Path, target: Path) -> None:
+def quarantine_path(home: Home, fingerprint: str) -> Path:
+    """Where the rows of one file that did not land lie."""
+    return home.quarantine / "files" / f"{fingerprint}.parquet"
+
+
+def move_durably(part: Path, target: Path) -> None:
+    """Rename one file into place so that it and its name survive a power cut."""
+    _move(part, target)
+    sync_to_disk(target.parent)
+    sync_to_disk(target.parent.parent)
+
+
+def _move(part: Path, target: Path) -> None:
     descriptor = os.open(part, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,10 +1,11 @@
 """Which arrival days the files in landing/ will fill; a run must name its partitions before it starts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
-from churn_platform.lake.ingest import look
-from churn_platform.lake.landing import LandingFile, waiting
+from churn_platform.errors import InputError
+from churn_platform.lake.ingest import ingest, look
+from churn_platform.lake.landing import LandingFile, accept, waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
@@ -20,6 +21,36 @@ def complete(home: Home) -> list[LandingFile]:
     return [
         file for file in waiting(home) if file.path in settled or ledger.expected(fingerprint_of(file.path)) is not None
     ]
+
+
+def without_headers(
+    home: Home,
+    files: Sequence[LandingFile],
+    now: datetime,
+    refuse: Callable[[LandingFile, InputError], object],
+) -> list[LandingFile]:
+    """The files that hold events. Those that hold headers are taken into the lake first, whatever their names.
+
+    A header file that lies in landing/ moves to landing/accepted/; a user's own stays where it is.
+
+    Args:
+        refuse: what to do with a header file that cannot be kept.
+
+    Raises:
+        InputError: mapping.toml is wrong.
+    """
+    mapping, timezone = read_mapping(home.mapping_file), home.definition().timezone
+    for file in files:
+        if not mapping.holds_headers(file.path.name):
+            continue
+        try:
+            ingest(file.path, file.mode, mapping, home, timezone, now)
+        except InputError as error:
+            refuse(file, error)
+        else:
+            if file.path.resolve().is_relative_to(home.landing):
+                accept(file)
+    return [file for file in files if not mapping.holds_headers(file.path.name)]
 
 
 def expect(home: Home, files: Sequence[LandingFile], now: datetime) -> tuple[date, date]:

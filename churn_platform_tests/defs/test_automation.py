@@ -10,10 +10,19 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from churn_platform.defs import automation
 from churn_platform.defs.automation import ATTEMPTS, FILES_TAG, landing_sensor
+from churn_platform.lake.landing import waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.orchestration.partitions import LAKE_STATE, RANGE_END, RANGE_START
 from churn_platform.settings import Home
-from churn_platform_tests.orchestration.landed_files import MAPPING, ROWS, landed_history, landed_live
+from churn_platform_tests.orchestration.landed_files import (
+    HEADERS,
+    JOINED_MAPPING,
+    LINES,
+    MAPPING,
+    ROWS,
+    landed_history,
+    landed_live,
+)
 from churn_platform_tests.orchestration.lock_holder import lock_held_by
 
 NOW = datetime(2024, 6, 1, 4, 0, tzinfo=UTC)
@@ -94,6 +103,19 @@ def test_a_live_file_starts_one_daily_refresh_over_its_arrival_day(instance: Dag
     assert request.job_name == "daily_refresh"
     assert request.tags[RANGE_START] == request.tags[RANGE_END] == "2024-06-01"
     assert request.tags[FILES_TAG]
+
+
+def test_headers_are_kept_first_and_alone_start_no_run(instance: DagsterInstance, home: Home) -> None:
+    home.mapping_file.write_text(JOINED_MAPPING, encoding="utf-8")
+    drop(home.landing, "orders.csv", HEADERS)
+    assert tick(instance) == f"No complete file waits in {home.landing}."
+    assert (home.accepted / "orders.csv").exists()
+    drop(home.landing, "lines.csv", LINES.replace("2,", "3,"))
+    drop(home.landing, "orders_more.csv", HEADERS.replace("2,", "3,"))
+    drop(home.landing, "orders_twice.csv", HEADERS + "1,u9,2024-05-02\n")
+    assert asked(instance).job_name == "daily_refresh"
+    assert [file.path.name for file in waiting(home)] == ["lines.csv"]
+    assert "stands in 2 rows" in (home.rejected / "orders_twice.csv.error.txt").read_text()
 
 
 def test_the_arrival_day_is_the_shops_and_stays_when_the_sensor_looks_again(

@@ -232,7 +232,7 @@ def test_a_day_that_the_copy_wrote_in_two_files_becomes_one(tmp_path: Path) -> N
 def test_many_days_become_one_fragment_each_though_few_files_may_be_open(
     tmp_path: Path, land: Land, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("churn_platform.lake.ingest.OPEN_FILES", 3)
+    monkeypatch.setattr("churn_platform.lake.reading.OPEN_FILES", 3)
     days = pl.datetime_range(at(2023, 1, 1), at(2023, 2, 1), interval="1d", eager=True)
     pl.DataFrame({"time": days.sample(50_000, with_replacement=True, seed=1)}).with_columns(
         user=pl.lit("u"), type=pl.lit("view"), qty=1, price=2.0

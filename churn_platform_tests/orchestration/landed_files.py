@@ -15,6 +15,17 @@ event_time = "time"
 event_type = "type"
 """
 ROWS = "user,time,type\nu1,2024-05-02 10:00:00,purchase\nu2,2024-05-20 10:00:00,view\n"
+JOINED_MAPPING = (
+    MAPPING
+    + """
+order_id = "order"
+[join]
+files = "orders*"
+on = { order = "id" }
+"""
+)
+LINES = "order,type\n1,purchase\n2,purchase\n"
+HEADERS = "id,user,time\n1,u1,2024-05-02 10:00:00\n2,u2,2024-05-20 10:00:00\n"
 
 
 def landed_history(home: Home, fingerprint: str, days: Sequence[date]) -> None:

@@ -9,9 +9,9 @@ from churn_platform.errors import InputError
 from churn_platform.lake.landing import LandingFile
 from churn_platform.lake.ledger import Ledger, Mode
 from churn_platform.lake.source_file import fingerprint_of
-from churn_platform.orchestration.arrivals import expect
+from churn_platform.orchestration.arrivals import expect, without_headers
 from churn_platform.settings import Home
-from churn_platform_tests.orchestration.landed_files import MAPPING, ROWS
+from churn_platform_tests.orchestration.landed_files import HEADERS, JOINED_MAPPING, LINES, MAPPING, ROWS
 
 NOW = datetime(2024, 6, 1, 4, 0, tzinfo=UTC)
 
@@ -66,6 +66,32 @@ def test_an_unreadable_file_is_refused_and_no_days_are_noted(home: Home) -> None
         expect(home, [file], NOW)
     assert Ledger(home).expected(fingerprint_of(file.path)) is None
     assert Ledger(home).first_expected_day() is None
+
+
+def test_headers_are_taken_first_whatever_the_names_and_the_order(home: Home, tmp_path: Path) -> None:
+    home.mapping_file.write_text(JOINED_MAPPING, encoding="utf-8")
+    own = tmp_path / "orders_own.csv"
+    own.write_text(HEADERS.replace("1,", "3,").replace("2,u", "4,u"), encoding="utf-8")
+    lines, headers = drop(home, "lines.csv", LINES), drop(home, "orders.csv", HEADERS)
+    left = without_headers(home, [lines, headers, LandingFile(own, "history")], NOW, not_refused)
+    assert left == [lines]
+    assert expect(home, left, NOW) == (date(2024, 5, 2), date(2024, 5, 20))
+    assert own.exists() and (home.accepted / "orders.csv").exists() and not headers.path.exists()
+    assert [found.file for found in Ledger(home).headers().values()] == ["orders.csv", "orders_own.csv"]
+    assert Ledger(home).landed() == {}
+
+
+def test_a_bad_header_file_is_handed_over_and_the_others_go_on(home: Home) -> None:
+    home.mapping_file.write_text(JOINED_MAPPING, encoding="utf-8")
+    refused: list[str] = []
+    files = [drop(home, "orders1.csv", HEADERS + "1,u9,2024-05-02\n"), drop(home, "orders2.csv", HEADERS)]
+    assert without_headers(home, files, NOW, lambda file, error: refused.append(f"{file.path.name}: {error}")) == []
+    assert len(refused) == 1 and "id = '1' stands in 2 rows" in refused[0]
+    assert [found.file for found in Ledger(home).headers().values()] == ["orders2.csv"]
+
+
+def not_refused(file: LandingFile, error: InputError) -> None:
+    raise AssertionError(f"{file}: {error}")
 
 
 def test_without_a_mapping_nothing_is_looked_at(home: Home, tmp_path: Path) -> None:

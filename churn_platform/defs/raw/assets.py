@@ -10,7 +10,7 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.landing import LandingFile, accept, misplaced, reject
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.reader import create_raw_events_view
-from churn_platform.orchestration.arrivals import complete
+from churn_platform.orchestration.arrivals import complete, without_headers
 from churn_platform.orchestration.partitions import arrival_days
 from churn_platform.orchestration.progress import progress_of
 from churn_platform.orchestration.shop import Shop
@@ -104,9 +104,9 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
 
     for file, error in misplaced(shop.home):
         refuse(file, error)
-    files = complete(shop.home)
-    if not files:
+    if not complete(shop.home):
         return reports, refused
+    files = without_headers(shop.home, complete(shop.home), shop.now(), refuse)
     mapping = read_mapping(shop.home.mapping_file)
     for file in files:
         try:
