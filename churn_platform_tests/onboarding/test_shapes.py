@@ -6,8 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 import xlsxwriter
 
+from churn_platform.errors import InputError
 from churn_platform_tests.lake.shop_files import at
 from churn_platform_tests.onboarding.conftest import Init
 
@@ -146,3 +148,43 @@ def test_nested_json_lines(write: Write, init: Init) -> None:
     assert done.landed("order_id, item_id, properties")[0] == (
         "o-1", "A", '{"customer.email":"k1@example.org","customer.address.city":"Lyon"}',
     )  # fmt: skip
+
+
+def test_order_headers_and_lines_in_two_files(write: Write, init: Init) -> None:
+    orders = write(
+        "orders.csv",
+        "id,client_ref,ordered_at,currency\n71,amy,2024-03-01 10:00,GBP\n72,bob,2024-03-02 11:30,GBP\n"
+        "73,amy,2024-04-01 09:00,GBP\n",
+    )
+    lines = write(
+        "order_lines.csv",
+        "order_id,sku,qty,unit_price\n71,tea,2,3.50\n71,cup,1,8.00\n72,tea,1,3.50\n73,tea,4,3.25\n",
+    )
+    done = init(lines, orders, land_first=[orders])
+    assert done.mapping.join is not None
+    assert (done.mapping.join.files, done.mapping.join.on) == ("orders*.csv", {"order_id": "id"})
+    assert done.landed() == [
+        ("amy", at(2024, 3, 1, 10), "purchase", Decimal(2), Decimal("3.5"), Decimal(7)),
+        ("amy", at(2024, 3, 1, 10), "purchase", Decimal(1), Decimal(8), Decimal(8)),
+        ("bob", at(2024, 3, 2, 11, 30), "purchase", Decimal(1), Decimal("3.5"), Decimal("3.5")),
+        ("amy", at(2024, 4, 1, 9), "purchase", Decimal(4), Decimal("3.25"), Decimal(13)),
+    ]
+    assert done.landed("order_id, item_id, currency")[0] == ("71", "tea", "GBP")
+    assert done.written.trial.rows == 4
+
+
+def test_kinds_of_files_that_do_not_belong_together_are_named(write: Write, init: Init) -> None:
+    visits = write("visits.csv", "member,visit_date\n5,2024-01-03\n6,2024-02-04\n")
+    stock = write("stock.csv", "warehouse,sku,pieces\nnorth,tea,5\nsouth,tea,9\n")
+    with pytest.raises(
+        InputError, match=r"different columns.*\n  visits\.csv: member, visit_date\n  stock\.csv: wareh"
+    ):
+        init(visits, stock)
+
+
+def test_files_of_one_kind_are_one_source(write: Write, init: Init) -> None:
+    january = write("log-01.csv", "member,visit_date\n5,2024-01-03\n6,2024-01-04\n")
+    february = write("log-02.csv", "visit_date,member\n2024-02-03,5\n")
+    assert init(january, february).landed("user_id, event_time") == [
+        ("5", at(2024, 1, 3)), ("6", at(2024, 1, 4)), ("5", at(2024, 2, 3)),
+    ]  # fmt: skip
