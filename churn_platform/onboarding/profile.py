@@ -27,6 +27,7 @@ class ColumnProfile:
     """One column of the sample.
 
     Attributes:
+        kind: DuckDB type; VARCHAR for text formats.
         name_scores: canonical column → how well the header fits it.
         filled: share of records with a value; `distinct`: different values.
         values: up to 3,000 different values with their counts, the most frequent first.
@@ -35,6 +36,7 @@ class ColumnProfile:
     """
 
     name: str
+    kind: str
     name_scores: MappingType[str, float]
     records: int
     filled: float
@@ -126,9 +128,11 @@ def _profile(
     read = numbers_of(connection, [value for value, _ in values], mark, sample.kind)
     numbers = [(number, count) for number, (_, count) in zip(read, values, strict=True) if number is not None]
     total, counted = sum(count for _, count in values), sum(count for _, count in numbers)
-    time = read_times(connection, column, sample.types.get(column.name, "VARCHAR"), now)
+    kind = sample.types.get(column.name, "VARCHAR")
+    time = read_times(connection, column, kind, now)
     return ColumnProfile(
         name=column.name,
+        kind=kind,
         name_scores=scores,
         records=len(column),
         filled=1 - column.null_count() / len(column),

@@ -38,7 +38,7 @@ def name_scores(name: str, record: str = "") -> dict[str, float]:
     scores = {role: BY_PHRASE for role, phrases in _words("phrases").items() if joined in phrases}
     numbering, personal = _words("other")["numbering"], _words("other")["personal"]
     meaning = [word for word in words if word not in numbering]
-    around = {role: score for role, score in name_scores(outer).items() if role in _words("entities")} if outer else {}
+    around = _matches(words_of(outer), personal)[1]
     if outer and not meaning:
         return scores | around
     if record and not meaning:

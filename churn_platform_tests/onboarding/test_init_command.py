@@ -99,6 +99,11 @@ def test_without_a_time_it_says_why(write: Write, run: Run) -> None:
     assert "when: no known form of time reads its values ('" in said
 
 
+def test_objects_without_fields_are_refused(write: Write, run: Run) -> None:
+    code, said = run("init", write("x.jsonl", "{}\n{}\n"))
+    assert (code, "its objects have no fields" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("content", "parts"),
     [

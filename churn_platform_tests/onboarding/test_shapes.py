@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
 import pytest
 import xlsxwriter
 
@@ -187,4 +188,22 @@ def test_files_of_one_kind_are_one_source(write: Write, init: Init) -> None:
     february = write("log-02.csv", "visit_date,member\n2024-02-03,5\n")
     assert init(january, february).landed("user_id, event_time") == [
         ("5", at(2024, 1, 3)), ("6", at(2024, 1, 4)), ("5", at(2024, 2, 3)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [20240101, 20240213],
+        [1704067200, 1707782400],
+        [at(2024, 1, 1), at(2024, 2, 13)],
+        [date(2024, 1, 1), date(2024, 2, 13)],
+        ["2024-01-01", "2024-02-13"],
+    ],
+)
+def test_parquet_in_its_own_types(times: list[object], tmp_path: Path, init: Init) -> None:
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"customer": [13085.0, 7.0], "date": times, "total": [1.5, 2.5]}).write_parquet(path)
+    assert init(path).landed("user_id, event_time, amount") == [
+        ("13085", at(2024, 1, 1), Decimal("1.5")), ("7", at(2024, 2, 13), Decimal("2.5")),
     ]  # fmt: skip
