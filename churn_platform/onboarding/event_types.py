@@ -90,13 +90,24 @@ def type_rules(connection: duckdb.DuckDBPyConnection, profile: Profile, found: M
     if signed and negative:
         conditions.append(f"{signed.expression} < 0")
         told.append(f"{negative:.1%} of {signed.columns[0]} are negative: returns")
+    doubt = _unread_types(profile)
     rules: list[tuple[str | None, str]] = [(" OR ".join(conditions), RETURN)] if conditions else []
-    evidence = "; ".join(
-        ["no column of event types", *told, "all others are purchases" if told else "all are purchases"]
-    )
-    choice = Choice("event_type", "by rules" if rules else "'purchase'", (), 0.9 if told else 0.8, evidence)
+    rest = "all others are purchases" if told else "all are purchases"
+    evidence = "; ".join([doubt or "no column of event types", *told, rest])
+    confidence = 0.5 if doubt else 0.9 if told else 0.8
+    choice = Choice("event_type", "by rules" if rules else "'purchase'", (), confidence, evidence)
     present = (PURCHASE, RETURN) if rules else (PURCHASE,)
     return EventTypes(choice, rules=[*rules, (None, PURCHASE)], present=present)
+
+
+def _unread_types(profile: Profile) -> str | None:
+    """What to tell of a column that is called a type of event, but whose values have no known meaning."""
+    for column in profile.named("event_type", NAMED):
+        about_others = any(role.endswith("_id") for role in column.name_scores)
+        if 2 <= column.distinct <= MOST_TYPES and not about_others:
+            values = ", ".join(value for value, _ in column.values[:5])
+            return f"the values of '{column.name}' ({values}) have no known meaning: map them by hand if they are types"
+    return None
 
 
 def _return_prefix(connection: duckdb.DuckDBPyConnection, order: Choice, signed: Choice | None) -> str | None:

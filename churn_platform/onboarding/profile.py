@@ -19,6 +19,7 @@ from churn_platform.onboarding.vocabulary import name_scores
 
 DISTINCT_READ: Final = 3000
 MOSTLY: Final = 0.95
+LONGEST_KEY: Final = 128  # the digits of a SHA-512
 KEY_COLUMNS: Final = 24  # beyond so many, pairs of columns are not compared
 
 
@@ -57,7 +58,7 @@ class ColumnProfile:
     def is_key(self) -> bool:
         """Whether its values may tell somebody or something from others: no fractions, no times, more than one."""
         fractional = self.is_number and self.whole < MOSTLY
-        return self.distinct > 1 and not fractional and self.clock is None and self.mean_length <= 64
+        return self.distinct > 1 and not fractional and self.clock is None and self.mean_length <= LONGEST_KEY
 
     @cached_property
     def mean_length(self) -> float:

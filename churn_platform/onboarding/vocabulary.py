@@ -70,6 +70,12 @@ def is_other_moment(name: str) -> bool:
     return not _words("other")["other_moments"].isdisjoint(words_of(name))
 
 
+def is_part_of_money(name: str) -> bool:
+    """Whether a header names what is added to or taken off a price, such as a tax; a 'total after tax' is none."""
+    words, other = set(words_of(name)), _words("other")
+    return not other["parts_of_money"].isdisjoint(words) and other["with_or_without"].isdisjoint(words)
+
+
 def _matches(words: list[str], personal: frozenset[str]) -> tuple[dict[str, float], dict[str, float]]:
     """Attributes and entities that the words name; whole words count more than parts of compounds."""
     found: tuple[dict[str, float], dict[str, float]] = ({}, {})
