@@ -1,5 +1,6 @@
 """From a file's own columns to the canonical event: the views `expressed`, `mapped`, `judged`, `typed`, `canonical`."""
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ CANONICAL_TYPES = {
 }  # fmt: skip
 NUMBERS = ("quantity", "unit_price", "amount")
 IDENTIFIERS = ("event_id", "user_id", "item_id", "order_id", "session_id")
+NEEDED_KEYS = ("columns.user_id", "columns.event_time", "columns.event_type", "event_type[", "join.on.")
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)  # before any shop's records: an empty or reset clock
 # An event later than its file's arrival plus this would drag the watermark into the future.
 CLOCK_SKEW = timedelta(days=1)
@@ -39,6 +41,7 @@ def create_canonical_view(
     mode: Mode,
     timezone: str,
     arrived_at: datetime,
+    kept: Sequence[str] = (),
 ) -> None:
     """Create the temp view `canonical` over `source_records`: one row per record, rejected ones without `known_date`.
 
@@ -46,6 +49,7 @@ def create_canonical_view(
         file: the file's name, as it stands in `source_file` and in errors.
         timezone: the shop's zone; its days are the arrival days.
         arrived_at: with offset; `known_at` of a live file's rows.
+        kept: columns of `source_records` to keep in `properties` beside what the mapping puts there.
 
     Raises:
         InputError: an expression names a column that the file lacks, or does not fit the columns' types.
@@ -56,7 +60,7 @@ def create_canonical_view(
     _set_source(connection, mapping)
     _set_arrival(connection, mode, timezone, arrived_at)
     types = column_types(connection, "source_records")
-    _create_expressed(connection, mapping, types, file)
+    _create_expressed(connection, mapping, types, file, kept)
     raw = column_types(connection, "expressed")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW mapped AS {_mapped_sql(mapping, raw, timezone)}")
     for view in ("judged", "typed", "canonical"):
@@ -66,12 +70,21 @@ def create_canonical_view(
 def referenced_columns(mapping: Mapping) -> dict[str, str]:
     """Every column that the mapping names, with the first key that names it."""
     found: dict[str, str] = {}
-    for key, text in mapping.expressions().items():
-        for column in parse_expression(text, key).find_all(exp.Column):
-            found.setdefault(column.name, key)
-    for name in mapping.join.on if mapping.join else ():
-        found.setdefault(name, f"join.on.{name}")
+    for key, name in _named(mapping):
+        found.setdefault(name, key)
     return found
+
+
+def required_columns(mapping: Mapping) -> set[str]:
+    """The columns without which no row can be an event: those of user, time and type, and the keys of a join."""
+    return {name for key, name in _named(mapping) if key.startswith(NEEDED_KEYS)}
+
+
+def _named(mapping: Mapping) -> Iterator[tuple[str, str]]:
+    """Each mapping key with each column that it names."""
+    for key, text in mapping.expressions().items():
+        yield from ((key, column.name) for column in parse_expression(text, key).find_all(exp.Column))
+    yield from ((f"join.on.{name}", name) for name in (mapping.join.on if mapping.join else ()))
 
 
 def time_format_of(mapping: Mapping) -> str:
@@ -96,7 +109,7 @@ def _set_arrival(connection: duckdb.DuckDBPyConnection, mode: Mode, timezone: st
 
 
 def _create_expressed(
-    connection: duckdb.DuckDBPyConnection, mapping: Mapping, types: dict[str, str], file: str
+    connection: duckdb.DuckDBPyConnection, mapping: Mapping, types: dict[str, str], file: str, kept: Sequence[str]
 ) -> None:
     bound = {}
     for key, text in mapping.expressions().items():
@@ -111,8 +124,17 @@ def _create_expressed(
             _checked(connection, f"properties.{name}", bound[f"properties.{name}"], file)
         selected.append(f"json_object({', '.join(pairs)}) AS properties")
     selected.append(f"{_bad_number(bound)} AS bad_number")
+    selected.append(f"{_as_json(kept)} AS kept")
     query = f"SELECT {', '.join(selected)} FROM source_records"
     connection.execute(f"CREATE OR REPLACE TEMP VIEW expressed AS {query}")
+
+
+def _as_json(columns: Sequence[str]) -> str:
+    """A JSON object of columns, without those that are NULL; NULL if none is left."""
+    if not columns:
+        return "CAST(NULL AS VARCHAR)"
+    pairs = ", ".join(f"{literal(column)}, {quoted(column)}" for column in columns)
+    return f"nullif(CAST(json_merge_patch('{{}}', json_object({pairs})) AS VARCHAR), '{{}}')"
 
 
 def _checked(connection: duckdb.DuckDBPyConnection, key: str, bound: BoundExpression, file: str) -> str:
@@ -148,7 +170,7 @@ def _bad_number(bound: dict[str, BoundExpression]) -> str:
 
 
 def _mapped_sql(mapping: Mapping, raw: dict[str, str], timezone: str) -> str:
-    selected = ["__row", "element", "record", "broken", "bad_number"]
+    selected = ["__row", "element", "kept", "record", "broken", "bad_number"]
     for column in MAPPABLE:
         if column == "event_time":
             selected += _time_columns(mapping, raw[column], timezone)

@@ -1,11 +1,7 @@
 """One file from landing to committed fragments in the lake."""
 
-import glob
 import shutil
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -20,9 +16,11 @@ from churn_platform.lake.header_join import KnownHeaders, join_headers, known_he
 from churn_platform.lake.ledger import ONE_DAY, Headers, Landed, Ledger, Mode
 from churn_platform.lake.mapping import Join, Mapping
 from churn_platform.lake.numbers import create_number_macros
+from churn_platform.lake.progress import Report, watched
 from churn_platform.lake.reading import MEMORY_LIMIT, reading
 from churn_platform.lake.records import Malformed, check_whole, create_records_view, how_read, malformed_records
-from churn_platform.lake.source_file import CONTAINERS, FileFacts, examine, fingerprint_of, in_utf8
+from churn_platform.lake.schema_drift import Drift, EarlierColumns, drift_of, earlier_columns, may_be_missing
+from churn_platform.lake.source_file import FileFacts, examine, fingerprint_of, in_utf8
 from churn_platform.lake.staging import (
     Staged,
     merge_parts,
@@ -33,11 +31,6 @@ from churn_platform.lake.staging import (
     write_quarantine,
 )
 from churn_platform.settings import Home, shop_day
-
-REPORT_SECONDS = 0.5
-
-# Rows read so far, and rows to read.
-Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -55,6 +48,7 @@ class FileReport:
     The rows of a file of status `headers` are no events: they wait in the lake for the lines that name them.
     `days`: landed rows by shop-local arrival day; `reasons`: quarantined rows by reason; `event_types`: landed rows by
     type, unknown types included; `unmapped`: by column, values outside its value map with their rows;
+    `new_columns`: kept in `properties`, no earlier file had them; `missing_columns`: earlier files had them, so NULL;
     `first_event_day` and `last_event_day`: shop-local; `read_as`: format, encoding and dialect, each declared or
     detected (empty for a file that had landed before).
     """
@@ -68,6 +62,8 @@ class FileReport:
     reasons: dict[str, int] = field(default_factory=dict)
     event_types: dict[str, int] = field(default_factory=dict)
     unmapped: dict[str, dict[str, int]] = field(default_factory=dict)
+    new_columns: list[str] = field(default_factory=list)
+    missing_columns: list[str] = field(default_factory=list)
     days: dict[date, int] = field(default_factory=dict)
     first_event_day: date | None = None
     last_event_day: date | None = None
@@ -76,11 +72,16 @@ class FileReport:
     @property
     def notes(self) -> list[str]:
         """What somebody should look at though the rows have landed, one sentence each."""
-        return [
+        told = [
             f"{column}: passed through as they are, for [values.{column}] does not name them: "
             + ", ".join(f"{value!r} ({rows} rows)" for value, rows in values.items())
             for column, values in self.unmapped.items()
         ]
+        if self.new_columns:
+            told.append(f"new columns, kept in properties: {', '.join(self.new_columns)}")
+        if self.missing_columns:
+            told.append(f"columns that earlier files had are missing, so NULL: {', '.join(self.missing_columns)}")
+        return told
 
 
 def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, arrived_at: datetime) -> DayRange:
@@ -104,7 +105,8 @@ def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, ar
         facts = in_utf8(facts, scratch)
         headers = known_headers(home, mapping, file.name)
         mode = arrival.mode if arrival else mode
-        job = _Job(facts, mapping, scratch / "spill", timezone, mode, arrived_at, headers)
+        earlier = earlier_columns(ledger)
+        job = _Job(facts, mapping, scratch / "spill", timezone, mode, arrived_at, headers, earlier)
         with reading(job.facts, job.spill, job.memory_limit) as connection:
             _create_views(connection, job, [])
             bounds = connection.execute("SELECT min(known_date), max(known_date) FROM canonical").fetchone()
@@ -156,8 +158,9 @@ def ingest(
         _check_source(ledger, mapping)
         facts = in_utf8(facts, folder)
         headers = known_headers(home, mapping, file.name)
-        job = _Job(facts, mapping, spill, timezone, arrival.mode, arrival.arrived_at, headers, memory_limit, report)
-        staged = _stage(job, folder)
+        earlier, moment = earlier_columns(ledger), arrival.arrived_at
+        job = _Job(facts, mapping, spill, timezone, arrival.mode, moment, headers, earlier, memory_limit, report)
+        staged, drift = _stage(job, folder)
         read_as = how_read(facts, mapping)
         publish(staged, home, facts.fingerprint)
     except InputError as error:
@@ -165,7 +168,7 @@ def ingest(
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    record = _landed(job, staged)
+    record = _landed(job, staged, drift)
     ledger.commit(record)
     if report is not None:
         report(record.rows + record.quarantined, record.rows + record.quarantined)
@@ -181,6 +184,7 @@ class _Job:
     mode: Mode
     arrived_at: datetime
     headers: KnownHeaders | None
+    earlier: EarlierColumns | None
     memory_limit: str = MEMORY_LIMIT
     report: Report | None = None
 
@@ -241,10 +245,10 @@ def _check_source(ledger: Ledger, mapping: Mapping) -> None:
         )
 
 
-def _stage(job: _Job, folder: Path) -> Staged:
+def _stage(job: _Job, folder: Path) -> tuple[Staged, Drift]:
     """Two passes only for text with malformed records: the numbers of the rows after them must count them."""
     before = job.file.stat()
-    malformed = _write_rows(job, folder, [])
+    malformed, drift = _write_rows(job, folder, [])
     if malformed:
         _write_rows(job, folder, malformed)
     after = job.file.stat()
@@ -256,24 +260,25 @@ def _stage(job: _Job, folder: Path) -> Staged:
         staged = summarise(connection, folder, job.timezone, job.mapping.values)
         _check_last_line(connection, job.facts)
         _check_rejected(connection, job, staged)
-    return staged
+    return staged, drift
 
 
-def _write_rows(job: _Job, folder: Path, malformed: list[Malformed]) -> list[Malformed]:
+def _write_rows(job: _Job, folder: Path, malformed: list[Malformed]) -> tuple[list[Malformed], Drift]:
     with reading(job.facts, job.spill, job.memory_limit) as connection:
-        _create_views(connection, job, malformed)
-        with _progress(connection, job):
+        drift = _create_views(connection, job, malformed)
+        with watched(connection, job.facts, job.report):
             write_parts(connection, folder)
         found = malformed_records(connection, job.facts)
     check_whole(job.facts, found)
-    return found
+    return found, drift
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, job: _Job, malformed: list[Malformed]) -> None:
-    elsewhere = job.headers.columns if job.headers else []
-    create_records_view(connection, job.facts, job.mapping, malformed, elsewhere)
+def _create_views(connection: duckdb.DuckDBPyConnection, job: _Job, malformed: list[Malformed]) -> Drift:
+    elsewhere = [*(job.headers.columns if job.headers else []), *may_be_missing(job.mapping, job.earlier)]
+    columns = create_records_view(connection, job.facts, job.mapping, malformed, elsewhere)
     if job.headers and job.mapping.join:
         join_headers(connection, job.mapping.join, job.headers, job.file.name)
+    drift = drift_of(connection, job.mapping, job.earlier, columns)
     create_number_macros(connection, job.mapping.source.decimal, job.facts.kind)
     create_canonical_view(
         connection,
@@ -282,7 +287,9 @@ def _create_views(connection: duckdb.DuckDBPyConnection, job: _Job, malformed: l
         mode=job.mode,
         timezone=job.timezone,
         arrived_at=job.arrived_at,
+        kept=drift.kept,
     )
+    return drift
 
 
 def _check_last_line(connection: duckdb.DuckDBPyConnection, facts: FileFacts) -> None:
@@ -320,7 +327,7 @@ def _check_rejected(connection: duckdb.DuckDBPyConnection, job: _Job, staged: St
     )
 
 
-def _landed(job: _Job, staged: Staged) -> Landed:
+def _landed(job: _Job, staged: Staged, drift: Drift) -> Landed:
     if staged.first_event_day is None or staged.last_event_day is None:
         raise ValueError("a file without landed rows cannot be committed")
     live = job.mode == "live"
@@ -340,6 +347,9 @@ def _landed(job: _Job, staged: Staged) -> Landed:
         last_full_day=None if live else staged.last_event_day - ONE_DAY,
         arrival_day=shop_day(job.arrived_at, job.timezone) if live else None,
         unmapped=staged.unmapped,
+        columns=drift.columns,
+        new_columns=drift.new,
+        missing_columns=drift.missing,
     )
 
 
@@ -354,37 +364,9 @@ def _report(landed: Landed, status: Literal["landed", "already landed"]) -> File
         reasons=dict(landed.reasons),
         event_types=dict(landed.event_types),
         unmapped={column: dict(values) for column, values in landed.unmapped.items()},
+        new_columns=list(landed.new_columns),
+        missing_columns=list(landed.missing_columns),
         days=dict(landed.days),
         first_event_day=landed.first_event_day,
         last_event_day=landed.last_event_day,
     )
-
-
-@contextmanager
-def _progress(connection: duckdb.DuckDBPyConnection, job: _Job) -> Iterator[None]:
-    if job.report is None:
-        yield
-        return
-    done, report, records = threading.Event(), job.report, _expected_records(connection, job.facts)
-
-    def watch() -> None:
-        while not done.wait(REPORT_SECONDS):
-            report(int(records * max(0.0, connection.query_progress()) / 100), records)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _expected_records(connection: duckdb.DuckDBPyConnection, facts: FileFacts) -> int:
-    if facts.kind not in CONTAINERS:
-        return facts.lines
-    if facts.kind == "xlsx":
-        return int(connection.execute("SELECT count(*) FROM records").fetchall()[0][0])
-    connection.execute("SET VARIABLE file = ?", [glob.escape(str(facts.path))])
-    rows = connection.execute("SELECT sum(num_rows) FROM parquet_file_metadata(getvariable('file'))").fetchall()
-    return int(rows[0][0])

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -13,6 +13,7 @@ from churn_platform.lake.expressions import literal, same_column
 
 SQL = Path(__file__).with_name("sql")
 KEYS_SAMPLED = 1000
+NO_COLUMNS = ("", "__row", "__element", "__record", "__broken")
 
 KeyPath = tuple[str, ...]
 
@@ -50,12 +51,29 @@ def prepare_json_lines(
         InputError: no line has the key, or the path.
     """
     keys = _lines(connection, file)
-    wanted = {
-        name: key for name, key in wanted.items() if same_column(name, elsewhere) is None or keys.find(name) is not None
-    }
     if unnest is not None:
-        return _unnested(connection, wanted, unnest, keys)
-    return _whole_lines(connection, [keys.path(name, key) for name, key in wanted.items()])
+        shape = _unnested(connection, wanted, unnest, keys, elsewhere)
+    else:
+        paths = [keys.path(name, key) for name, key in wanted.items() if not _is_elsewhere(name, elsewhere, keys, name)]
+        shape = _whole_lines(connection, paths)
+    return _with_all_keys(shape, keys.at((), None))
+
+
+def _is_elsewhere(name: str, elsewhere: list[str], keys: "_Keys", path: str) -> bool:
+    return same_column(name, elsewhere) is not None and keys.find(path) is None
+
+
+def _with_all_keys(shape: RecordShape, keys: Sequence[str]) -> RecordShape:
+    """The shape with the other keys of the lines as columns that hold JSON.
+
+    Left out: a key that differs from another one only in case, and one that no column can have.
+    """
+    columns, taken = dict(shape.columns), {name.casefold() for name in (*shape.columns, *NO_COLUMNS)}
+    for key in keys:
+        if key.casefold() not in taken:
+            taken.add(key.casefold())
+            columns[key] = f"CASE WHEN is_object THEN json_extract(line, {literal(_pointer((key,)))}) END"
+    return replace(shape, columns=columns)
 
 
 def prepare_whole_json_lines(connection: duckdb.DuckDBPyConnection, names: Sequence[str], file: str) -> RecordShape:
@@ -79,9 +97,15 @@ def _whole_lines(connection: duckdb.DuckDBPyConnection, paths: Iterable[KeyPath]
 
 
 def _unnested(
-    connection: duckdb.DuckDBPyConnection, wanted: MappingType[str, str], unnest: str, keys: "_Keys"
+    connection: duckdb.DuckDBPyConnection,
+    wanted: MappingType[str, str],
+    unnest: str,
+    keys: "_Keys",
+    elsewhere: list[str],
 ) -> RecordShape:
-    array = keys.path(unnest, "source.unnest")
+    within = f"{unnest}.".casefold()
+    missing = any(f"{name}.".casefold().startswith(within) for name in elsewhere) and keys.find(unnest) is None
+    array = tuple(unnest.split(".")) if missing else keys.path(unnest, "source.unnest")
     connection.execute("SET VARIABLE unnest = ?", [_pointer(array)])
     connection.execute("SET VARIABLE element_pointers = ?", [[""]])
     connection.execute("SET VARIABLE without_elements = ?", [_without(array)])
@@ -92,10 +116,12 @@ def _unnested(
     for name, key in wanted.items():
         if name.casefold() == unnest.casefold():
             inner[array] = ()
-        elif name.casefold().startswith(f"{unnest}.".casefold()):
-            path = element_keys.path(name[len(unnest) + 1 :], key)
-            inner[(*array, *path)] = path
-        else:
+        elif name.casefold().startswith(within):
+            field = name[len(unnest) + 1 :]
+            if not _is_elsewhere(name, elsewhere, element_keys, field):
+                path = element_keys.path(field, key)
+                inner[(*array, *path)] = path
+        elif not _is_elsewhere(name, elsewhere, keys, name):
             path = keys.path(name, key)
             outer[path] = path
     columns = _values(connection, "fields", "pointers", outer)

@@ -31,7 +31,8 @@ class Landed:
 
     `first_event_day` and `last_event_day` are shop-local. `last_full_day` (history only) is the day before the last
     event's day; `arrival_day` (live only) is the shop-local day of the arrival. `unmapped`: by column, the values that
-    its value map does not know, with their rows.
+    its value map does not know, with their rows. `columns`: the file's own, those that no file before it had, and those
+    that files before it had and the mapping names.
     """
 
     fingerprint: str
@@ -49,6 +50,9 @@ class Landed:
     last_full_day: date | None = field(default=None)
     arrival_day: date | None = field(default=None)
     unmapped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    columns: Sequence[str] = field(default_factory=list)
+    new_columns: Sequence[str] = field(default_factory=list)
+    missing_columns: Sequence[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,9 @@ def _landed_record(landed: Landed) -> dict[str, Any]:
         "last_full_day": text(landed.last_full_day),
         "arrival_day": text(landed.arrival_day),
         "unmapped": {column: dict(values) for column, values in landed.unmapped.items()},
+        "columns": list(landed.columns),
+        "new_columns": list(landed.new_columns),
+        "missing_columns": list(landed.missing_columns),
     }
 
 

@@ -44,7 +44,7 @@ def create_records_view(
     mapping: Mapping,
     malformed: list[Malformed] | None = None,
     elsewhere: list[str] | None = None,
-) -> None:
+) -> list[str]:
     """Create the temp view `source_records`: the file's columns, `__row` (from 1), `__element`, `__record`, `__broken`.
 
     All text formats give text columns; the others are as `RecordShape` has them.
@@ -52,6 +52,9 @@ def create_records_view(
     Args:
         malformed: known from an earlier pass over the file; `__row` then counts them too.
         elsewhere: columns that the file may lack, because they are added to the view later.
+
+    Returns:
+        The file's columns; of JSON Lines the keys of the lines, and the paths that the mapping names.
 
     Raises:
         InputError: the header cannot be read, or the mapping names a column that it lacks.
@@ -71,6 +74,7 @@ def create_records_view(
         for column, key in wanted.items():
             find_column(column, key, [*shape.columns, *(other for other in others if other not in shape.columns)], name)
     _create_source_records(connection, shape, malformed or [])
+    return [*shape.columns]
 
 
 def create_headers_view(

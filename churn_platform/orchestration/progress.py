@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from churn_platform.lake.ingest import Report
+from churn_platform.lake.progress import Report
 
 LOG_SECONDS = 10.0
 

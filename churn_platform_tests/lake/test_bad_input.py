@@ -220,6 +220,26 @@ def test_a_number_inside_an_expression_that_cannot_be_read_is_quarantined(write:
     assert [row[2] for row in quarantined(home, report.fingerprint)] == ["free"]
 
 
+@pytest.mark.parametrize("formula", ["=HYPERLINK(A1)", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "=1+1"])
+def test_a_formula_is_text_that_lands_as_it_is_and_is_never_a_number(
+    formula: str, write: Write, land: Land, home: Home
+) -> None:
+    columns = {"user_id": "user", "event_time": "time", "event_type": "'view'", "text": "note", "quantity": "qty"}
+    rows = f"u;2024-03-01;{formula};1\nu;2024-03-01;x;{formula}\n"
+    report = land(write("a.csv", "user;time;note;qty\n" + rows), mapping_of(columns))
+    assert events(home, '"text"') == [(formula,)]
+    assert report.reasons == {"unreadable quantity": 1}
+
+
+def test_json_that_nests_without_end_costs_its_line(write: Write, land: Land, home: Home) -> None:
+    good = '{"user": 1, "time": "2024-03-01", "type": "view", "qty": 2, "price": 0.5}\n'
+    deep = '{"user": ' + "[" * 500_000 + "]" * 500_000 + "}\n"
+    mapping = mapping_of(max_rejected_share=0.9)
+    report = land(write("a.jsonl", good + deep + good), mapping)
+    assert report.rows + report.quarantined == 3
+    assert (1,) in events(home, "source_row") and (3,) in events(home, "source_row")
+
+
 def test_json_lines_that_are_no_objects_are_quarantined_by_line(write: Write, land: Land, home: Home) -> None:
     good = '{"user": 13085, "time": "2024-03-01T10:00:00Z", "type": "view", "qty": 2, "price": 0.5}\n'
     report = land(write("a.jsonl", f"{good}\n[1]\n{good}broken\n{good}"))

@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 
 from churn_platform.errors import InputError
+from churn_platform.lake.header_join import headers_path
 from churn_platform.lake.ingest import FileReport, look
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import Mapping
+from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.settings import Home
 from churn_platform_tests.lake.shop_files import ARRIVED, events, mapping_of, quarantined
 
@@ -69,6 +71,17 @@ def test_the_same_headers_twice_change_nothing(write: Write, land: Land, home: H
     before = {file: file.read_bytes() for file in home.lake.rglob("*") if file.is_file()}
     assert land(path.rename(path.with_name("orders_again.csv")), joined()).fingerprint == first.fingerprint
     assert {file: file.read_bytes() for file in home.lake.rglob("*") if file.is_file()} == before
+
+
+def test_what_a_kill_left_of_a_header_file_counts_for_nothing(write: Write, land: Land, home: Home) -> None:
+    path = write("orders.csv", HEADERS)
+    left = headers_path(home, fingerprint_of(path))
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a file")
+    with pytest.raises(InputError, match="no header file has landed"):
+        land(write("lines.csv", LINES), joined())
+    land(path, joined())
+    assert land(write("lines.csv", LINES), joined()).rows == 3
 
 
 def test_headers_of_any_format_meet_lines_of_any_other(write: Write, tmp_path: Path, land: Land, home: Home) -> None:

@@ -1,13 +1,15 @@
 """mapping.toml: what it must hold, and errors that name the key."""
 
 import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from churn_platform.errors import InputError
-from churn_platform.lake.mapping import read_mapping
+from churn_platform.lake.expressions import parse_expression
+from churn_platform.lake.mapping import Mapping, read_mapping
 from churn_platform.settings import REPOSITORY
 
 Write = Callable[[str, str], Path]
@@ -55,6 +57,10 @@ def test_the_hash_follows_the_meaning_and_not_the_layout(write: Write) -> None:
         ("Invoice LIKE 'C%'", "read_text('x')", ["event_type[1].when", "READ_TEXT", "not allowed"]),
         ('country = "Country"', 'country = "getenv(\'HOME\')"', ["properties.country", "not allowed"]),
         ("[source]", "[source", ["not valid TOML"]),
+        ("[properties]", '[join]\nfiles = "o*"\n[properties]', ["join.on", "required"]),
+        ("[properties]", '[join]\nfile = "o*"\non = { a = "b" }\n[properties]', ["join.file", "Did you mean 'files'?"]),
+        ('name = "shop"', 'name = "shop"\ndecimal = ";"', ["source.decimal", "';'"]),
+        ("[properties]", '[values.user_idd]\na = "b"\n[properties]', ["values.user_idd", "Did you mean 'user_id'?"]),
     ],
 )  # fmt: skip
 def test_a_wrong_mapping_is_named(write: Write, change: str, to: str, parts: list[str]) -> None:
@@ -76,6 +82,22 @@ def test_the_sections_that_the_readme_shows_make_a_mapping(write: Write) -> None
     assert mapping.source.postgres is not None
     assert mapping.source.postgres.cursor == "line_id"
     assert mapping.source.remote.authorization_variable == "SHOP_EXPORT"
+
+
+def test_every_section_that_the_page_on_mappings_shows_is_one() -> None:
+    page = (REPOSITORY / "docs" / "mapping.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= 5
+    for block in blocks:
+        shown = tomllib.loads(block)
+        columns = {"user_id": "u", "event_time": "t"} | shown.get("columns", {})
+        if "event_type" not in shown:
+            columns["event_type"] = "kind"
+        mapping = Mapping.model_validate(
+            shown | {"source": {"name": "s"} | shown.get("source", {}), "columns": columns}
+        )
+        for key, text in mapping.expressions().items():
+            parse_expression(text, key)
 
 
 @pytest.mark.parametrize(

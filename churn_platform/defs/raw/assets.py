@@ -78,10 +78,13 @@ def _land(context: dg.AssetExecutionContext, shop: Shop) -> LandingEvents:
     if not landed:
         nothing = "\n".join(refused.values()) or f"Nothing has landed yet. Drop files into {shop.home.landing}."
         raise dg.Failure(description=nothing, allow_retries=False)
+    headers = shop.ledger.headers().values()
     yield dg.MaterializeResult(
         metadata={
             "dagster/row_count": committed,
             "quarantined rows": sum(file.quarantined for file in landed),
+            "headers kept": sum(file.rows for file in headers),
+            "header rows quarantined": sum(file.quarantined for file in headers),
             "files of this run": [report.file for report in reports],
             "rows of this run": sum(report.rows for report in reports),
             "notes on this run": [f"{report.file}: {note}" for report in reports for note in report.notes],

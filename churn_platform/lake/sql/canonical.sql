@@ -36,7 +36,16 @@ SELECT
   session_id,
   channel,
   "text",
-  CASE WHEN rejection IS NULL THEN properties ELSE CAST(to_json(record) AS VARCHAR) END AS properties,
+  -- new columns are no part of the id: a file sent again with one more column holds the same events. A property that the
+  -- mapping makes wins over a column of its name
+  CASE
+    WHEN rejection IS NOT NULL THEN CAST(to_json(record) AS VARCHAR)
+    WHEN kept IS NULL THEN properties
+    WHEN properties IS NULL THEN kept
+    WHEN json_type(properties) <> 'OBJECT'
+      THEN CAST(json_merge_patch(kept, json_object('properties', CAST(properties AS JSON))) AS VARCHAR)
+    ELSE CAST(json_merge_patch(properties, json_merge_patch(kept, properties)) AS VARCHAR)
+  END AS properties,
   getvariable('source_name') AS source,
   getvariable('source_file') AS source_file,
   __row AS source_row,
