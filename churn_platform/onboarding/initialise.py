@@ -24,6 +24,7 @@ from churn_platform.settings import read_definition
 MAPPING: Final = "mapping.toml"
 DEFINITION: Final = "churn.toml"
 DRAFT: Final = "mapping.draft.toml"
+UNREADABLE_TIME: Final = "unreadable event_time"  # as the lake says it
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,7 @@ def initialise(
     draft.write_text(mapping_text(proposal), encoding="utf-8")
     if proposal.found.missing:
         raise InputError(told_missing(proposal, draft))
-    activity = proposal.found.types.activity
-    try:
-        trial = try_out(proposal.files, read_mapping(draft), activity, folder, now, tell)
-    except InputError as error:
-        raise InputError(f"{error}\nThe mapping that was tried is {draft}; nothing else is written.") from error
+    proposal, trial = _tried(proposal, draft, folder, now, tell)
     windows = propose_windows(trial.returns, trial.history_days)
     draft.write_text(mapping_text(proposal, trial), encoding="utf-8")
     read_mapping(draft)
@@ -80,6 +77,23 @@ def initialise(
     definition_draft.replace(definition_file)
     draft.replace(mapping_file)
     return Written(proposal, trial, windows, mapping_file, definition_file)
+
+
+def _tried(
+    proposal: Proposal, draft: Path, folder: Path, now: datetime, tell: Callable[[str], None]
+) -> tuple[Proposal, Trial]:
+    """The proposal with its trial; with day and month swapped, if the sample left them open and all records do not."""
+    try:
+        trial = try_out(proposal.files, read_mapping(draft), proposal.found.types.activity, folder, now, tell)
+        other = proposal.with_day_and_month_swapped()
+        if other is not None and trial.reasons.get(UNREADABLE_TIME):
+            draft.write_text(mapping_text(other), encoding="utf-8")
+            again = try_out(other.files, read_mapping(draft), other.found.types.activity, folder, now, tell)
+            if again.reasons.get(UNREADABLE_TIME, 0) < trial.reasons[UNREADABLE_TIME]:
+                return other, again
+    except InputError as error:
+        raise InputError(f"{error}\nThe mapping that was tried is {draft}; nothing else is written.") from error
+    return proposal, trial
 
 
 def propose(files: Sequence[Path], name: str, now: datetime) -> Proposal:

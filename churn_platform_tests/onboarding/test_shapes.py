@@ -11,6 +11,7 @@ import pytest
 import xlsxwriter
 
 from churn_platform.errors import InputError
+from churn_platform.onboarding.sample import RECORDS
 from churn_platform_tests.lake.shop_files import at
 from churn_platform_tests.onboarding.conftest import Init
 
@@ -207,3 +208,12 @@ def test_parquet_in_its_own_types(times: list[object], tmp_path: Path, init: Ini
     assert init(path).landed("user_id, event_time, amount") == [
         ("13085", at(2024, 1, 1), Decimal("1.5")), ("7", at(2024, 2, 13), Decimal("2.5")),
     ]  # fmt: skip
+
+
+def test_day_and_month_that_the_sample_leaves_open_are_told_by_all_records(write: Write, init: Init) -> None:
+    monthly = "".join(f"c{n},01/{n % 12 + 1:02}/2024\n" for n in range(RECORDS))
+    done = init(write("log.csv", f"client,date\n{monthly}c1,15/01/2025\n"))
+    assert done.mapping.source.time_format == "%d/%m/%Y"
+    assert done.written.trial.quarantined == 0
+    assert done.landed("event_time")[-1] == (at(2025, 1, 15),)
+    assert "all records together read best as %d/%m/%Y" in done.written.mapping.read_text()
