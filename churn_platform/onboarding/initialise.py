@@ -24,6 +24,7 @@ from churn_platform.settings import read_definition
 MAPPING: Final = "mapping.toml"
 DEFINITION: Final = "churn.toml"
 DRAFT: Final = "mapping.draft.toml"
+POSTGRES: Final = "postgres"
 UNREADABLE_TIME: Final = "unreadable event_time"  # as the lake says it
 
 
@@ -51,7 +52,7 @@ def initialise(
         tell: called with a line about what is going on.
 
     Raises:
-        UsageError: one of the files exists.
+        UsageError: one of the files exists, or a source is no file of this machine.
         InputError: a file cannot be read, or a required column cannot be found; `mapping.draft.toml` then has the rest.
     """
     mapping_file, definition_file = folder / MAPPING, folder / DEFINITION
@@ -59,6 +60,12 @@ def initialise(
     if existing and not force:
         told = f"{' and '.join(existing)} {'exist' if len(existing) > 1 else 'exists'} already"
         raise UsageError(f"{told}. Add --force to replace what is there, or name another folder with --home.")
+    elsewhere = [source for source in sources if "://" in source or source == POSTGRES]
+    if elsewhere:
+        raise UsageError(
+            f"{elsewhere[0]} lies elsewhere, and churn init looks at files on this machine. Fetch one file of it, or "
+            "export some thousand rows, and name that file."
+        )
     files = matching(sources)
     tell(f"Reading the first records of {', '.join(file.name for file in files[:3])} …")
     proposal = propose(files, _source_name(files[0], folder), now)

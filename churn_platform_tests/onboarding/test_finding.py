@@ -72,6 +72,14 @@ def test_returns_are_told_by_a_prefix_and_by_negative_quantities(write: Write) -
     assert outcome.types.rules == [(None, "purchase")]
 
 
+def test_returns_are_told_by_a_flag(write: Write) -> None:
+    rows = "client,date,total,is_return\na,2024-01-01,2.50,N\nb,2024-01-02,3.50,Y\n"
+    rules = found(write("log.csv", rows)).types.rules
+    assert rules == [("CAST(is_return AS VARCHAR) = 'Y'", "return"), (None, "purchase")]
+    reasons = rows.replace("N\n", "late\n").replace("Y\n", "broken\n").replace("is_return", "return reason")
+    assert found(write("reasons.csv", reasons)).types.rules == [(None, "purchase")]
+
+
 def test_a_prefix_of_ordinary_orders_is_no_return(write: Write) -> None:
     lines = "".join(f"{'W' if n % 5 == 0 else ''}{n},c{n % 3},2024-01-{n % 28 + 1:02},2.50\n" for n in range(100, 160))
     assert found(write("log.csv", f"order,customer,date,total\n{lines}")).types.rules == [(None, "purchase")]

@@ -124,6 +124,22 @@ def test_a_missing_file_is_named(run: Run) -> None:
     assert (code, "nowhere.csv does not exist" in said) == (2, True)
 
 
+@pytest.mark.parametrize("source", ["s3://bucket/log.csv", "https://host/log.csv", "postgres"])
+def test_a_source_elsewhere_is_refused(source: str, run: Run) -> None:
+    code, said = run("init", source)
+    assert (code, f"{source} lies elsewhere" in said) == (2, True)
+
+
+def test_the_home_of_the_environment_is_the_place(
+    write: Write, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path / "shop"))
+    code, said = run("init", write("log.csv", "customer,date\na,2024-01-01\nb,2024-01-02\n"))
+    assert code == 0
+    assert read_mapping(tmp_path / "shop" / "mapping.toml").source.name == "shop"
+    assert said.rstrip().endswith(f"--home {tmp_path / 'shop'}")
+
+
 def test_rows_that_cannot_land_are_counted_and_allowed_for(write: Write, run: Run, tmp_path: Path) -> None:
     guests = LOG + "".join(f",2024-03-{day:02},1.00\n" for day in range(1, 29)) * 6
     code, said = run("init", write("log.csv", guests))
