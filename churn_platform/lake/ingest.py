@@ -129,6 +129,7 @@ def ingest(
 ) -> FileReport:
     """Land one file: all its rows are committed or quarantined, or nothing of it lands.
 
+    A file of headers (`[join]` of the mapping) is kept for the lines that come after it, and holds no events.
     Needs the home's writer lock. A file whose content is already landed changes nothing. A kill at any point leaves
     nothing that `Ledger.fragments` returns; the next call for the same file starts over. The file itself stays where
     it is.

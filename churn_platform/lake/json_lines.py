@@ -56,15 +56,15 @@ def prepare_json_lines(
     else:
         paths = [keys.path(name, key) for name, key in wanted.items() if not _is_elsewhere(name, elsewhere, keys, name)]
         shape = _whole_lines(connection, paths)
-    return _with_all_keys(shape, keys.at((), None))
+    return _with_all_keys(shape, keys.at((), None), "line" if unnest is None else "record")
 
 
 def _is_elsewhere(name: str, elsewhere: list[str], keys: "_Keys", path: str) -> bool:
     return same_column(name, elsewhere) is not None and keys.find(path) is None
 
 
-def _with_all_keys(shape: RecordShape, keys: Sequence[str]) -> RecordShape:
-    """The shape with the other keys of the lines as columns that hold JSON.
+def _with_all_keys(shape: RecordShape, keys: Sequence[str], text: str) -> RecordShape:
+    """The shape with the other keys of the lines as columns that hold JSON, read from the text of the objects.
 
     Left out: a key that differs from another one only in case, and one that no column can have.
     """
@@ -72,7 +72,7 @@ def _with_all_keys(shape: RecordShape, keys: Sequence[str]) -> RecordShape:
     for key in keys:
         if key.casefold() not in taken:
             taken.add(key.casefold())
-            columns[key] = f"CASE WHEN is_object THEN json_extract(line, {literal(_pointer((key,)))}) END"
+            columns[key] = f"CASE WHEN is_object THEN json_extract({text}, {literal(_pointer((key,)))}) END"
     return replace(shape, columns=columns)
 
 
@@ -93,7 +93,7 @@ def _whole_lines(connection: duckdb.DuckDBPyConnection, paths: Iterable[KeyPath]
     connection.execute("CREATE OR REPLACE TEMP VIEW records AS FROM lines")
     columns = _values(connection, "fields", "pointers", {path: path for path in paths})
     record = "CASE WHEN is_object THEN CAST(line AS JSON) ELSE to_json(line) END"
-    return RecordShape(columns, record, f"CASE WHEN NOT is_object THEN {_reason('broken JSON', 'line')} END")
+    return RecordShape(columns, record, "CASE WHEN NOT is_object THEN 'broken JSON' || chr(31) || line END")
 
 
 def _unnested(
@@ -109,6 +109,7 @@ def _unnested(
     connection.execute("SET VARIABLE unnest = ?", [_pointer(array)])
     connection.execute("SET VARIABLE element_pointers = ?", [[""]])
     connection.execute("SET VARIABLE without_elements = ?", [_without(array)])
+    connection.execute("SET VARIABLE not_an_array = ?", [f"{unnest} is not an array"])
     connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {(SQL / 'jsonl_elements.sql').read_text('utf-8')}")
     element_keys = _Keys(connection, "records", "element", keys.file, array)
     outer: dict[KeyPath, KeyPath] = {}
@@ -126,13 +127,8 @@ def _unnested(
             outer[path] = path
     columns = _values(connection, "fields", "pointers", outer)
     columns |= _values(connection, "element_fields", "element_pointers", inner)
-    given = f"CAST(json_extract(line, {literal(_pointer(array))}) AS VARCHAR)"
-    broken = (
-        f"CASE WHEN NOT is_object THEN {_reason('broken JSON', 'line')} "
-        f"WHEN NOT is_array THEN {_reason(f'{unnest} is not an array', given)} END"
-    )
-    record = "{'record': CASE WHEN is_object THEN CAST(surrounding AS JSON) ELSE to_json(line) END, 'element': element}"
-    return RecordShape(columns, record, broken, "element_number")
+    whole = "{'record': CASE WHEN is_object THEN CAST(record AS JSON) ELSE to_json(record) END, 'element': element}"
+    return RecordShape(columns, whole, "broken", "element_number")
 
 
 class _Keys:
@@ -211,7 +207,3 @@ def _without(array: KeyPath) -> str:
     for key in reversed(array):
         patch = {key: patch}
     return json.dumps(patch)
-
-
-def _reason(reason: str, text: str) -> str:
-    return f"{literal(reason)} || chr(31) || {text}"

@@ -145,6 +145,14 @@ def test_an_event_id_must_tell_the_elements_apart(event_id: str, fine: bool, wri
             read_mapping(path)
 
 
+def test_a_line_with_very_many_elements_needs_little_memory(write: Write, home: Home) -> None:
+    items = [item(f"s{number}", "bad" if number % 20 == 0 else 1) for number in range(40_000)]
+    path = write("a.jsonl", as_lines(order(1, items)))
+    mapping = mapping_of(ORDER, unnest="items")
+    report = ingest(path, "history", mapping, home, "UTC", ARRIVED, memory_limit="600MB")
+    assert (report.rows, report.reasons) == (38_000, {"unreadable quantity": 2_000})
+
+
 ITEMS = st.one_of(
     st.none(),
     st.just({"sku": "a"}),
