@@ -1,18 +1,18 @@
 """What kind of event a record is: by a column of types, or by rules for what comes back."""
 
 import re
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import duckdb
 
-from churn_platform.lake.expressions import quoted
+from churn_platform.lake.expressions import literal, quoted
 from churn_platform.lake.mapping import KNOWN_TYPES
 from churn_platform.onboarding.choices import NAMED, Choice, confidence_of, plain, told_by
 from churn_platform.onboarding.profile import ColumnProfile, Profile
-from churn_platform.onboarding.vocabulary import event_type_of
+from churn_platform.onboarding.vocabulary import event_type_of, words_of
 
 MOST_TYPES: Final = 40
 RECOGNIZED: Final = 0.3  # share of the records whose type has a known name, where the header speaks for it too
@@ -20,6 +20,7 @@ RECOGNIZED_ALONE: Final = 0.8
 FEW: Final = 0.3  # a prefix of returns stands before at most this share of the orders
 NEGATIVE_WITH_PREFIX: Final = 0.8
 PURCHASE, RETURN = "purchase", "return"
+FLAGS: Final = (("true", "false"), ("1", "0"), ("yes", "no"), ("y", "n"), ("ja", "nein"), ("j", "n"), ("oui", "non"))
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,39 @@ def type_rules(connection: duckdb.DuckDBPyConnection, profile: Profile, found: M
     if (order := found.get("order_id")) and (prefix := _return_prefix(connection, order, signed)):
         conditions.append(f"{order.expression} LIKE '{prefix}%'")
         told.append(f"orders that begin with {prefix} are returns")
+    for column, value in _return_flags(profile):
+        conditions.append(f"CAST({plain(column.name)} AS VARCHAR) = {literal(value)}")
+        told.append(f"{column.share([value]):.1%} of {column.name} are {value}: returns")
     if signed and negative:
         conditions.append(f"{signed.expression} < 0")
         told.append(f"{negative:.1%} of {signed.columns[0]} are negative: returns")
+    doubt = _unread_types(profile)
     rules: list[tuple[str | None, str]] = [(" OR ".join(conditions), RETURN)] if conditions else []
-    evidence = "; ".join(
-        ["no column of event types", *told, "all others are purchases" if told else "all are purchases"]
-    )
-    choice = Choice("event_type", "by rules" if rules else "'purchase'", (), 0.9 if told else 0.8, evidence)
+    rest = "all others are purchases" if told else "all are purchases"
+    evidence = "; ".join([doubt or "no column of event types", *told, rest])
+    confidence = 0.5 if doubt else 0.9 if told else 0.8
+    choice = Choice("event_type", "by rules" if rules else "'purchase'", (), confidence, evidence)
     present = (PURCHASE, RETURN) if rules else (PURCHASE,)
     return EventTypes(choice, rules=[*rules, (None, PURCHASE)], present=present)
+
+
+def _return_flags(profile: Profile) -> Iterator[tuple[ColumnProfile, str]]:
+    """Columns of yes and no whose header names a return, each with its word for yes."""
+    for column in profile.columns.values():
+        values = {value.casefold(): value for value, _ in column.values}
+        named = any(event_type_of(word) == RETURN for word in words_of(column.name))
+        if named and column.distinct == 2:
+            yield from ((column, values[yes]) for yes, no in FLAGS if values.keys() == {yes, no})
+
+
+def _unread_types(profile: Profile) -> str | None:
+    """What to tell of a column that is called a type of event, but whose values have no known meaning."""
+    for column in profile.named("event_type", NAMED):
+        about_others = any(role.endswith("_id") for role in column.name_scores)
+        if 2 <= column.distinct <= MOST_TYPES and not about_others:
+            values = ", ".join(value for value, _ in column.values[:5])
+            return f"the values of '{column.name}' ({values}) have no known meaning: map them by hand if they are types"
+    return None
 
 
 def _return_prefix(connection: duckdb.DuckDBPyConnection, order: Choice, signed: Choice | None) -> str | None:

@@ -18,8 +18,9 @@ ENTITIES: Final = ("order_id", "user_id", "item_id", "session_id")
 
 
 def key_columns(profile: Profile, taken: Sequence[str]) -> list[str]:
-    """The columns that may tell somebody or something apart."""
+    """The columns that may tell somebody or something apart, those whose headers say so first."""
     columns = [column for column in profile.columns.values() if column.name not in taken]
+    columns.sort(key=lambda column: -max(column.name_scores.get(role, 0.0) for role in ENTITIES))
     return [column.name for column in columns if column.is_key and not is_other_date(column)]
 
 

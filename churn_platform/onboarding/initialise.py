@@ -24,6 +24,8 @@ from churn_platform.settings import read_definition
 MAPPING: Final = "mapping.toml"
 DEFINITION: Final = "churn.toml"
 DRAFT: Final = "mapping.draft.toml"
+POSTGRES: Final = "postgres"
+UNREADABLE_TIME: Final = "unreadable event_time"  # as the lake says it
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def initialise(
         tell: called with a line about what is going on.
 
     Raises:
-        UsageError: one of the files exists.
+        UsageError: one of the files exists, or a source is no file of this machine.
         InputError: a file cannot be read, or a required column cannot be found; `mapping.draft.toml` then has the rest.
     """
     mapping_file, definition_file = folder / MAPPING, folder / DEFINITION
@@ -58,6 +60,12 @@ def initialise(
     if existing and not force:
         told = f"{' and '.join(existing)} {'exist' if len(existing) > 1 else 'exists'} already"
         raise UsageError(f"{told}. Add --force to replace what is there, or name another folder with --home.")
+    elsewhere = [source for source in sources if "://" in source or source == POSTGRES]
+    if elsewhere:
+        raise UsageError(
+            f"{elsewhere[0]} lies elsewhere, and churn init looks at files on this machine. Fetch one file of it, or "
+            "export some thousand rows, and name that file."
+        )
     files = matching(sources)
     tell(f"Reading the first records of {', '.join(file.name for file in files[:3])} …")
     proposal = propose(files, _source_name(files[0], folder), now)
@@ -66,11 +74,7 @@ def initialise(
     draft.write_text(mapping_text(proposal), encoding="utf-8")
     if proposal.found.missing:
         raise InputError(told_missing(proposal, draft))
-    activity = proposal.found.types.activity
-    try:
-        trial = try_out(proposal.files, read_mapping(draft), activity, folder, now, tell)
-    except InputError as error:
-        raise InputError(f"{error}\nThe mapping that was tried is {draft}; nothing else is written.") from error
+    proposal, trial = _tried(proposal, draft, folder, now, tell)
     windows = propose_windows(trial.returns, trial.history_days)
     draft.write_text(mapping_text(proposal, trial), encoding="utf-8")
     read_mapping(draft)
@@ -80,6 +84,23 @@ def initialise(
     definition_draft.replace(definition_file)
     draft.replace(mapping_file)
     return Written(proposal, trial, windows, mapping_file, definition_file)
+
+
+def _tried(
+    proposal: Proposal, draft: Path, folder: Path, now: datetime, tell: Callable[[str], None]
+) -> tuple[Proposal, Trial]:
+    """The proposal with its trial; with day and month swapped, if the sample left them open and all records do not."""
+    try:
+        trial = try_out(proposal.files, read_mapping(draft), proposal.found.types.activity, folder, now, tell)
+        other = proposal.with_day_and_month_swapped()
+        if other is not None and trial.reasons.get(UNREADABLE_TIME):
+            draft.write_text(mapping_text(other), encoding="utf-8")
+            again = try_out(other.files, read_mapping(draft), other.found.types.activity, folder, now, tell)
+            if again.reasons.get(UNREADABLE_TIME, 0) < trial.reasons[UNREADABLE_TIME]:
+                return other, again
+    except InputError as error:
+        raise InputError(f"{error}\nThe mapping that was tried is {draft}; nothing else is written.") from error
+    return proposal, trial
 
 
 def propose(files: Sequence[Path], name: str, now: datetime) -> Proposal:

@@ -13,6 +13,7 @@ import polars as pl
 from churn_platform.lake.expressions import quoted
 from churn_platform.onboarding.choices import LEAST, NAMED, Choice, confidence_of, plain, told_by
 from churn_platform.onboarding.profile import ColumnProfile, KeyFacts, Profile
+from churn_platform.onboarding.vocabulary import is_part_of_money
 
 COMPARED: Final = 6  # number columns whose products are looked at
 ROWS_COMPARED: Final = 5000
@@ -76,7 +77,9 @@ def line_amount(
 
 
 def _may_be_measure(column: ColumnProfile) -> bool:
-    """Named as one of them, or not named as something else."""
+    """Named as one of them and not as a part of it such as tax, or not named at all."""
+    if is_part_of_money(column.name):
+        return False
     best = max(column.name_scores, key=lambda role: column.name_scores[role], default=None)
     return best is None or best in ROLES or column.name_scores[best] < NAMED
 

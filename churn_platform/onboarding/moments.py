@@ -38,7 +38,7 @@ def find_moment(profile: Profile) -> Moment | None:
     evidence = _evidence(column, reading)
     clock = _clock_for(profile, reading)
     if clock is None:
-        choice = Choice("event_time", plain(column.name), (column.name,), confidence, evidence)
+        choice = Choice("event_time", _as_text(column, reading), (column.name,), confidence, evidence)
         return Moment(choice, reading.time_format, reading, day_sql)
     expression, time_format = _together(column, reading, clock)
     evidence = f"{evidence}; '{clock.name}' holds the times of day"
@@ -71,6 +71,13 @@ def _evidence(column: ColumnProfile, reading: TimeReading) -> str:
     return "; ".join([*parts, *([reading.doubt] if reading.doubt else [])])
 
 
+def _as_text(column: ColumnProfile, reading: TimeReading) -> str:
+    """The column; as text where a typed file holds numbers that are dates in digits."""
+    name = plain(column.name)
+    digits = column.kind != "VARCHAR" and "%" in (reading.time_format or "")
+    return f"CAST({name} AS VARCHAR)" if digits else name
+
+
 def _clock_for(profile: Profile, reading: TimeReading) -> ColumnProfile | None:
     """The column of times of day that belongs to a column of dates."""
     has_clock = any(part in (reading.time_format or "") for part in ("%H", "%I", *EPOCHS, EXCEL_SERIAL))
@@ -81,7 +88,7 @@ def _clock_for(profile: Profile, reading: TimeReading) -> ColumnProfile | None:
 
 
 def _together(column: ColumnProfile, reading: TimeReading, clock: ColumnProfile) -> tuple[str, str | None]:
-    day = plain(column.name)
+    day = _as_text(column, reading)
     if reading.time_format is None and column.mean_length > len("2024-03-01"):
         day = f"left({day}, 10)"
     expression = f"{day} || ' ' || {plain(clock.name)}"

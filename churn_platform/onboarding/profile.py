@@ -19,6 +19,7 @@ from churn_platform.onboarding.vocabulary import name_scores
 
 DISTINCT_READ: Final = 3000
 MOSTLY: Final = 0.95
+LONGEST_KEY: Final = 128  # the digits of a SHA-512
 KEY_COLUMNS: Final = 24  # beyond so many, pairs of columns are not compared
 
 
@@ -27,6 +28,7 @@ class ColumnProfile:
     """One column of the sample.
 
     Attributes:
+        kind: DuckDB type; VARCHAR for text formats.
         name_scores: canonical column → how well the header fits it.
         filled: share of records with a value; `distinct`: different values.
         values: up to 3,000 different values with their counts, the most frequent first.
@@ -35,6 +37,7 @@ class ColumnProfile:
     """
 
     name: str
+    kind: str
     name_scores: MappingType[str, float]
     records: int
     filled: float
@@ -55,7 +58,7 @@ class ColumnProfile:
     def is_key(self) -> bool:
         """Whether its values may tell somebody or something from others: no fractions, no times, more than one."""
         fractional = self.is_number and self.whole < MOSTLY
-        return self.distinct > 1 and not fractional and self.clock is None and self.mean_length <= 64
+        return self.distinct > 1 and not fractional and self.clock is None and self.mean_length <= LONGEST_KEY
 
     @cached_property
     def mean_length(self) -> float:
@@ -126,9 +129,11 @@ def _profile(
     read = numbers_of(connection, [value for value, _ in values], mark, sample.kind)
     numbers = [(number, count) for number, (_, count) in zip(read, values, strict=True) if number is not None]
     total, counted = sum(count for _, count in values), sum(count for _, count in numbers)
-    time = read_times(connection, column, sample.types.get(column.name, "VARCHAR"), now)
+    kind = sample.types.get(column.name, "VARCHAR")
+    time = read_times(connection, column, kind, now)
     return ColumnProfile(
         name=column.name,
+        kind=kind,
         name_scores=scores,
         records=len(column),
         filled=1 - column.null_count() / len(column),

@@ -3,17 +3,18 @@
 import math
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from churn_platform.core.return_times import WindowProposal
 from churn_platform.lake.mapping import MAPPABLE
-from churn_platform.onboarding.choices import Choice, plain
+from churn_platform.onboarding.choices import Choice, plain, told_by
 from churn_platform.onboarding.finding import Found
 from churn_platform.onboarding.join import Join
 from churn_platform.onboarding.profile import Profile
 from churn_platform.onboarding.sample import Sample
+from churn_platform.onboarding.times import swapped
 from churn_platform.onboarding.toml_text import comment, toml_key, toml_string
 from churn_platform.onboarding.trial import Trial
 
@@ -36,6 +37,21 @@ class Proposal:
     def files(self) -> list[Path]:
         """All files, in the order in which they are to land."""
         return self.join.ordered_files if self.join else [*self.sample.files]
+
+    def with_day_and_month_swapped(self) -> Self | None:
+        """The proposal that reads dates the other way round; None where the sample left no doubt."""
+        moment = self.found.moment
+        if moment is None or moment.reading.doubt is None or moment.time_format is None:
+            return None
+        time_format = swapped(moment.time_format)
+        told = f"{told_by(1.0, moment.choice.columns[0])}; all records together read best as {time_format}"
+        choice = replace(moment.choice, evidence=told)
+        found = replace(
+            self.found,
+            moment=replace(moment, time_format=time_format, choice=choice),
+            choices={**self.found.choices, "event_time": choice},
+        )
+        return replace(self, found=found)
 
     @property
     def choices(self) -> list[Choice]:
@@ -86,9 +102,16 @@ def definition_text(proposal: Proposal, windows: WindowProposal, trial: Trial) -
             f"lookback_days = {windows.lookback_days}",
             f"horizon_days = {windows.horizon_days}",
             f"training_cadence_days = {windows.training_cadence_days}",
+            *_value_lines(proposal),
             "",
         ]
     )
+
+
+def _value_lines(proposal: Proposal) -> list[str]:
+    if "amount" in proposal.found.choices:
+        return []
+    return ["", "[campaign]", "default_order_value = 1.0  # the files hold no amounts: what an order is worth to you"]
 
 
 def window_reason(windows: WindowProposal) -> str:

@@ -138,6 +138,8 @@ def _read_json(facts: FileFacts, limit: int) -> Sample:
     unnest = next(iter(arrays), None)
     rows = [_flat(element) for record in records for element in _elements(record, unnest)][:limit]
     columns = dict.fromkeys(name for row in rows for name in row)
+    if not columns:
+        raise InputError(f"{facts.path.name}: its objects have no fields. Expected a customer and a time at least.")
     frame = pl.DataFrame(
         {name: [row.get(name) for row in rows] for name in columns}, schema=dict.fromkeys(columns, pl.String)
     )

@@ -1,7 +1,6 @@
 """How a column writes its times: which format reads them, and how day and month were told apart."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
@@ -169,18 +168,12 @@ def _is_twin(reading: TimeReading, best: TimeReading) -> bool:
     """Whether both differ only in which number is the day."""
     if reading.time_format is None or best.time_format is None:
         return False
-    swapped = "".join(SWAPPED.get(part, part) for part in _parts(best.time_format))
-    return reading.time_format == swapped != best.time_format
+    return reading.time_format == swapped(best.time_format) != best.time_format
 
 
-def _parts(time_format: str) -> Sequence[str]:
-    """A format cut into directives and the text between them."""
-    pieces, rest = [], time_format
-    while rest:
-        size = 2 if rest[0] == "%" else 1
-        pieces.append(rest[:size])
-        rest = rest[size:]
-    return pieces
+def swapped(time_format: str) -> str:
+    """The format in which day and month have changed places."""
+    return re.sub("%[dm]", lambda part: SWAPPED[part.group()], time_format)
 
 
 def _told_apart(one: TimeReading, other: TimeReading) -> TimeReading:

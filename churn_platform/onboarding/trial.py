@@ -82,7 +82,8 @@ def try_out(
         reports = []
         for file in files:
             tell(f"Trying the mapping on {file.name} …")
-            reports.append(ingest(file, "history", tolerant, home, TIMEZONE, now))
+            report = ingest(file, "history", tolerant, home, TIMEZONE, now)
+            reports += [report] if report.status == "landed" else []
         return _summarised(home, reports, activity)
 
 

@@ -38,7 +38,7 @@ def name_scores(name: str, record: str = "") -> dict[str, float]:
     scores = {role: BY_PHRASE for role, phrases in _words("phrases").items() if joined in phrases}
     numbering, personal = _words("other")["numbering"], _words("other")["personal"]
     meaning = [word for word in words if word not in numbering]
-    around = {role: score for role, score in name_scores(outer).items() if role in _words("entities")} if outer else {}
+    around = _matches(words_of(outer), personal)[1]
     if outer and not meaning:
         return scores | around
     if record and not meaning:
@@ -68,6 +68,12 @@ def is_currency(value: str) -> bool:
 def is_other_moment(name: str) -> bool:
     """Whether a header names a time that is not that of the event, such as a delivery."""
     return not _words("other")["other_moments"].isdisjoint(words_of(name))
+
+
+def is_part_of_money(name: str) -> bool:
+    """Whether a header names what is added to or taken off a price, such as a tax; a 'total after tax' is none."""
+    words, other = set(words_of(name)), _words("other")
+    return not other["parts_of_money"].isdisjoint(words) and other["with_or_without"].isdisjoint(words)
 
 
 def _matches(words: list[str], personal: frozenset[str]) -> tuple[dict[str, float], dict[str, float]]:

@@ -72,6 +72,14 @@ def test_returns_are_told_by_a_prefix_and_by_negative_quantities(write: Write) -
     assert outcome.types.rules == [(None, "purchase")]
 
 
+def test_returns_are_told_by_a_flag(write: Write) -> None:
+    rows = "client,date,total,is_return\na,2024-01-01,2.50,N\nb,2024-01-02,3.50,Y\n"
+    rules = found(write("log.csv", rows)).types.rules
+    assert rules == [("CAST(is_return AS VARCHAR) = 'Y'", "return"), (None, "purchase")]
+    reasons = rows.replace("N\n", "late\n").replace("Y\n", "broken\n").replace("is_return", "return reason")
+    assert found(write("reasons.csv", reasons)).types.rules == [(None, "purchase")]
+
+
 def test_a_prefix_of_ordinary_orders_is_no_return(write: Write) -> None:
     lines = "".join(f"{'W' if n % 5 == 0 else ''}{n},c{n % 3},2024-01-{n % 28 + 1:02},2.50\n" for n in range(100, 160))
     assert found(write("log.csv", f"order,customer,date,total\n{lines}")).types.rules == [(None, "purchase")]
@@ -159,7 +167,29 @@ def test_the_status_of_an_order_tells_what_was_cancelled(write: Write) -> None:
 
 def test_a_column_called_type_of_unknown_words_is_no_event_type(write: Write) -> None:
     rows = "client,date,customer type\na,2024-01-01,gold\nb,2024-01-02,basic\n"
-    assert found(write("log.csv", rows)).types.rules == [(None, "purchase")]
+    types = found(write("log.csv", rows)).types
+    assert types.rules == [(None, "purchase")]
+    assert types.choice.confidence > 0.7
+
+
+def test_types_that_are_bare_numbers_raise_a_doubt(write: Write) -> None:
+    rows = "user_id,item_id,behavior_type,time\n1,7,1,2024-01-01\n1,8,4,2024-01-02\n2,7,1,2024-01-02\n"
+    types = found(write("log.csv", rows)).types
+    assert types.rules == [(None, "purchase")]
+    assert types.choice.confidence == 0.5
+    assert "the values of 'behavior_type' (1, 4) have no known meaning" in types.choice.evidence
+
+
+def test_tax_and_discount_are_not_what_was_paid(write: Write) -> None:
+    rows = "client,date,discount amount,tax total,order total\na,2024-01-01,1.50,0.20,7.50\nb,2024-01-02,0,0.10,3.25\n"
+    assert expressions(found(write("log.csv", rows)))["amount"] == '"order total"'
+
+
+def test_a_wide_export_is_read_by_its_headers(write: Write) -> None:
+    header = [*(f"attr{n}" for n in range(60)), "customer_no", "date"]
+    rows = [",".join([*(f"v{n * row}" for n in range(60)), f"c{row % 7}", f"2024-01-{row:02}"]) for row in range(1, 29)]
+    outcome = found(write("wide.csv", "\n".join([",".join(header), *rows, ""])))
+    assert expressions(outcome)["user_id"] == "customer_no"
 
 
 def test_where_nothing_is_bought_every_kind_of_event_is_an_activity(write: Write) -> None:

@@ -99,6 +99,11 @@ def test_without_a_time_it_says_why(write: Write, run: Run) -> None:
     assert "when: no known form of time reads its values ('" in said
 
 
+def test_objects_without_fields_are_refused(write: Write, run: Run) -> None:
+    code, said = run("init", write("x.jsonl", "{}\n{}\n"))
+    assert (code, "its objects have no fields" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
@@ -117,6 +122,22 @@ def test_a_file_that_is_no_table_is_refused(content: str, parts: tuple[str, ...]
 def test_a_missing_file_is_named(run: Run) -> None:
     code, said = run("init", "nowhere.csv")
     assert (code, "nowhere.csv does not exist" in said) == (2, True)
+
+
+@pytest.mark.parametrize("source", ["s3://bucket/log.csv", "https://host/log.csv", "postgres"])
+def test_a_source_elsewhere_is_refused(source: str, run: Run) -> None:
+    code, said = run("init", source)
+    assert (code, f"{source} lies elsewhere" in said) == (2, True)
+
+
+def test_the_home_of_the_environment_is_the_place(
+    write: Write, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHURN_HOME", str(tmp_path / "shop"))
+    code, said = run("init", write("log.csv", "customer,date\na,2024-01-01\nb,2024-01-02\n"))
+    assert code == 0
+    assert read_mapping(tmp_path / "shop" / "mapping.toml").source.name == "shop"
+    assert said.rstrip().endswith(f"--home {tmp_path / 'shop'}")
 
 
 def test_rows_that_cannot_land_are_counted_and_allowed_for(write: Write, run: Run, tmp_path: Path) -> None:

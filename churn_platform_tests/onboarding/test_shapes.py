@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import polars as pl
+import pytest
 import xlsxwriter
 
+from churn_platform.errors import InputError
+from churn_platform.onboarding.sample import RECORDS
 from churn_platform_tests.lake.shop_files import at
 from churn_platform_tests.onboarding.conftest import Init
 
@@ -104,6 +108,7 @@ def test_date_only_logs_with_no_amount(write: Write, init: Init) -> None:
         ("6", at(2024, 2, 4), "purchase", None, None, None),
     ]
     assert done.written.trial.customers == 2, "a purchase without a price is an activity"
+    assert "default_order_value" in done.written.definition.read_text()
 
 
 def test_flat_json_lines(write: Write, init: Init) -> None:
@@ -145,3 +150,70 @@ def test_nested_json_lines(write: Write, init: Init) -> None:
     assert done.landed("order_id, item_id, properties")[0] == (
         "o-1", "A", '{"customer.email":"k1@example.org","customer.address.city":"Lyon"}',
     )  # fmt: skip
+
+
+def test_order_headers_and_lines_in_two_files(write: Write, init: Init) -> None:
+    orders = write(
+        "orders.csv",
+        "id,client_ref,ordered_at,currency\n71,amy,2024-03-01 10:00,GBP\n72,bob,2024-03-02 11:30,GBP\n"
+        "73,amy,2024-04-01 09:00,GBP\n",
+    )
+    lines = write(
+        "order_lines.csv",
+        "order_id,sku,qty,unit_price\n71,tea,2,3.50\n71,cup,1,8.00\n72,tea,1,3.50\n73,tea,4,3.25\n",
+    )
+    done = init(lines, orders, land_first=[orders])
+    assert done.mapping.join is not None
+    assert (done.mapping.join.files, done.mapping.join.on) == ("orders*.csv", {"order_id": "id"})
+    assert done.landed() == [
+        ("amy", at(2024, 3, 1, 10), "purchase", Decimal(2), Decimal("3.5"), Decimal(7)),
+        ("amy", at(2024, 3, 1, 10), "purchase", Decimal(1), Decimal(8), Decimal(8)),
+        ("bob", at(2024, 3, 2, 11, 30), "purchase", Decimal(1), Decimal("3.5"), Decimal("3.5")),
+        ("amy", at(2024, 4, 1, 9), "purchase", Decimal(4), Decimal("3.25"), Decimal(13)),
+    ]
+    assert done.landed("order_id, item_id, currency")[0] == ("71", "tea", "GBP")
+    assert done.written.trial.rows == 4
+
+
+def test_kinds_of_files_that_do_not_belong_together_are_named(write: Write, init: Init) -> None:
+    visits = write("visits.csv", "member,visit_date\n5,2024-01-03\n6,2024-02-04\n")
+    stock = write("stock.csv", "warehouse,sku,pieces\nnorth,tea,5\nsouth,tea,9\n")
+    with pytest.raises(
+        InputError, match=r"different columns.*\n  visits\.csv: member, visit_date\n  stock\.csv: wareh"
+    ):
+        init(visits, stock)
+
+
+def test_files_of_one_kind_are_one_source(write: Write, init: Init) -> None:
+    january = write("log-01.csv", "member,visit_date\n5,2024-01-03\n6,2024-01-04\n")
+    february = write("log-02.csv", "visit_date,member\n2024-02-03,5\n")
+    assert init(january, february).landed("user_id, event_time") == [
+        ("5", at(2024, 1, 3)), ("6", at(2024, 1, 4)), ("5", at(2024, 2, 3)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [20240101, 20240213],
+        [1704067200, 1707782400],
+        [at(2024, 1, 1), at(2024, 2, 13)],
+        [date(2024, 1, 1), date(2024, 2, 13)],
+        ["2024-01-01", "2024-02-13"],
+    ],
+)
+def test_parquet_in_its_own_types(times: list[object], tmp_path: Path, init: Init) -> None:
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"customer": [13085.0, 7.0], "date": times, "total": [1.5, 2.5]}).write_parquet(path)
+    assert init(path).landed("user_id, event_time, amount") == [
+        ("13085", at(2024, 1, 1), Decimal("1.5")), ("7", at(2024, 2, 13), Decimal("2.5")),
+    ]  # fmt: skip
+
+
+def test_day_and_month_that_the_sample_leaves_open_are_told_by_all_records(write: Write, init: Init) -> None:
+    monthly = "".join(f"c{n},01/{n % 12 + 1:02}/2024\n" for n in range(RECORDS))
+    done = init(write("log.csv", f"client,date\n{monthly}c1,15/01/2025\n"))
+    assert done.mapping.source.time_format == "%d/%m/%Y"
+    assert done.written.trial.quarantined == 0
+    assert done.landed("event_time")[-1] == (at(2025, 1, 15),)
+    assert "all records together read best as %d/%m/%Y" in done.written.mapping.read_text()
