@@ -16,6 +16,7 @@ from churn_platform.definitions import defs
 from churn_platform.orchestration.console import failure_text
 from churn_platform.orchestration.dead_runs import fail_dead_runs
 from churn_platform.orchestration.partitions import range_tags
+from churn_platform.orchestration.progress import terminal_kept
 from churn_platform.settings import REPOSITORY, Home
 
 
@@ -61,7 +62,7 @@ def open_instance(home: Home) -> Iterator[DagsterInstance]:
 
 def run_job(home: Home, job_name: str, first: date, last: date) -> RunOutcome:
     """Run a job over the arrival days `first` to `last` in this process."""
-    with open_instance(home) as instance:
+    with open_instance(home) as instance, terminal_kept():
         job = defs().resolve_job_def(job_name)
         result = job.execute_in_process(
             instance=instance,

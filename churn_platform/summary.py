@@ -12,7 +12,7 @@ from rich.text import Text
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.data_readiness import Level
 from churn_platform.core.evaluation import CHAMPION, LOGISTIC, RECENCY_RULE, RICH_LOGISTIC
-from churn_platform.reports.data_readiness import PAGE, WORDS, Report, read_report
+from churn_platform.reports.data_readiness import PAGE, RECORD, WORDS, Report, read_report
 from churn_platform.settings import Home
 from churn_platform.warehouse.connection import open_database
 
@@ -119,7 +119,7 @@ def _where(home: Home) -> Table:
     table.add_row("ask", f'{churn} query "SELECT * FROM churn_scores_latest LIMIT 5" --home {_short(home.root)}')
     table.add_row("published file", _short(home.published_file))
     table.add_row("campaign list", f"{_short(home.campaigns)}/<list>/campaign_list.csv")
-    if (home.reports / PAGE).exists():
+    if (home.reports / RECORD).exists():
         table.add_row("data readiness", _readiness(home))
     table.add_row("asset graph", f"make ui CHURN_HOME={_short(home.root)}")
     if home.definition().auto_accept:

@@ -18,7 +18,7 @@ RULES = {
     "filled_fields": "The mapped fields hold values.",
     "known_users": "The rows say which customer acted.",
     "duplicates": "Few rows are copies of others.",
-    "clock": "Event times are neither in the future nor before 1990, as those of a reset clock (1970) are.",
+    "clock": "No event time is in the future or before 1990 (a clock at zero says 1970).",
     "times_of_day": "Events carry a time of day.",
 }
 MINIMUM_HISTORY_DAYS = 30

@@ -12,8 +12,8 @@ from churn_platform.orchestration import progress
 from churn_platform.orchestration.progress import progress_of
 
 BAR = """
-from churn_platform.orchestration.progress import progress_of
-with progress_of("orders.csv", print) as report:
+from churn_platform.orchestration.progress import progress_of, terminal_kept
+with terminal_kept(), progress_of("orders.csv", print) as report:
     report(250, 1000)
     report(1000, 1000)
 """

@@ -36,6 +36,6 @@ def data_readiness_rules(shop: Shop) -> Iterator[dg.AssetCheckResult]:
         )
         raise dg.Failure(
             description=f"The data are not ready, so that no model is trained.\n{told}\n"
-            f"The whole report: {shop.home.reports / PAGE}, or: churn readiness",
+            f"The whole report: {shop.home.reports / PAGE}, or: churn readiness --home {shop.home.root}",
             allow_retries=False,
         )
