@@ -80,6 +80,7 @@ def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, ar
     """
     facts = examine(file, mapping.source.format, mapping.source.encoding)
     ledger = Ledger(home)
+    ledger.refuse_withdrawn(facts.fingerprint, file.name)
     landed = ledger.landed().get(facts.fingerprint)
     if landed is not None:
         return DayRange(min(landed.days), max(landed.days))
@@ -133,25 +134,47 @@ def ingest(
     if landed is not None:
         return _report(landed, "already landed")
     arrival = ledger.arrival(facts.fingerprint, file.name, mode, arrived_at)
-    folder = staging_folder(home, facts.fingerprint)
-    spill = folder / "spill"
     try:
-        _check_source(ledger, mapping)
-        facts = in_utf8(facts, folder)
-        job = _Job(facts, mapping, spill, timezone, arrival.mode, arrival.arrived_at, memory_limit, report)
-        staged = _stage(job, folder)
-        read_as = how_read(facts, mapping)
-        publish(staged, home, facts.fingerprint)
+        ledger.refuse_withdrawn(facts.fingerprint, file.name)
+        record, read_as = write(facts, mapping, home, timezone, arrival.mode, arrival.arrived_at, report, memory_limit)
     except InputError as error:
         ledger.reject(facts.fingerprint, file.name, str(error))
         raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    record = _landed(job, staged)
     ledger.commit(record)
     if report is not None:
         report(record.rows + record.quarantined, record.rows + record.quarantined)
     return replace(_report(record, "landed"), read_as=read_as)
+
+
+def write(
+    facts: FileFacts,
+    mapping: Mapping,
+    home: Home,
+    timezone: str,
+    mode: Mode,
+    arrived_at: datetime,
+    report: Report | None = None,
+    memory_limit: str = MEMORY_LIMIT,
+) -> tuple[Landed, str]:
+    """Write a file's rows to the lake and the quarantine, durably; nobody reads them before the ledger commits them.
+
+    Returns:
+        What to commit, and how the file was read (see `FileReport`).
+
+    Raises:
+        InputError: see `ingest`; nothing was written.
+    """
+    _check_source(Ledger(home), mapping)
+    folder = staging_folder(home, facts.fingerprint)
+    try:
+        facts = in_utf8(facts, folder)
+        job = _Job(facts, mapping, folder / "spill", timezone, mode, arrived_at, memory_limit, report)
+        staged = _stage(job, folder)
+        read_as = how_read(facts, mapping)
+        publish(staged, home, facts.fingerprint)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return _landed(job, staged), read_as
 
 
 @dataclass(frozen=True)
