@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 
 from churn_platform.errors import HomeBusy
+from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
-from churn_platform.lake.restating import Decision, restate
+from churn_platform.lake.restating import Decision, restate, touched_days
 from churn_platform.launch import run_job
 from churn_platform.restatement import restate_file
 from churn_platform.settings import Home
@@ -75,6 +76,23 @@ def test_a_restated_home_equals_one_where_the_corrected_file_had_arrived(
     assert repr(features(home, unplanned)) != repr(features(expected, unplanned)), "a past snapshot is final"
     materialise_snapshot(home, unplanned)
     assert repr(features(home, unplanned)) == repr(features(expected, unplanned))
+
+
+def test_restated_history_equals_a_load_of_the_corrected_one(tmp_path: Path) -> None:
+    right, tables = events(), ["stg_events", "dim_users", "fct_orders", "user_days"]
+    too_early = right.head(1).with_columns(id=pl.lit("early"), at=pl.col("at") - pl.duration(days=1))
+    home, expected = shop(tmp_path / "restated"), shop(tmp_path / "expected")
+    load_history(home, pl.concat([too_early, right.with_columns(price=pl.col("price") + 1)]))
+    load_history(expected, right)
+    corrected = tmp_path / "history.parquet"
+    right.write_parquet(corrected)
+    decision = Decision("Ada", "net prices", datetime(2025, 4, 1, tzinfo=UTC))
+    done = restate(corrected, "history.parquet", decision, read_mapping(home.mapping_file), home, "UTC")
+    days = touched_days(Ledger(home), done)
+    assert materialise(home, TABLES, days[0], days[-1]).success
+    assert content(home.warehouse_file, only=tables) == content(expected.warehouse_file, only=tables)
+    newest = days[-1]
+    assert repr(features(home, newest)) == repr(features(expected, newest))
 
 
 def test_a_file_of_a_name_that_landed_before_adds_its_rows_and_says_so(
