@@ -136,7 +136,7 @@ def restate(
     home: HomeOption = None,
 ) -> None:
     """Replace a landed file by a corrected one, as if that had arrived then, and refresh everything after it."""
-    outcome = restate_file(_home(home), file, replaces, by=by, note=note)
+    outcome = restate_file(_home(home), file, replaces, by=by, note=note, log=complaints.print)
     print_restatement(outcome, console)
     for run in outcome.runs:
         _print_failures(run)

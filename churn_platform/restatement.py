@@ -1,7 +1,7 @@
 """`churn restate`: a corrected file in the place of a landed one, the refresh after it, and what changed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,7 @@ from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.restating import Decision, compare, restate, touched_days
 from churn_platform.launch import RunOutcome, open_instance, run_job
 from churn_platform.lifecycle import refresh_all
+from churn_platform.orchestration.progress import progress_of
 from churn_platform.orchestration.shop import WAIT_FOR_WRITER_SECONDS, Shop
 from churn_platform.settings import Home, environment
 from churn_platform.sql.library import default_library
@@ -52,11 +53,16 @@ class RestatementOutcome:
     changes: Path
 
 
-def restate_file(home: Home, file: Path, replaces: str, *, by: str, note: str) -> RestatementOutcome:
+def restate_file(
+    home: Home, file: Path, replaces: str, *, by: str, note: str, log: Callable[[str], None]
+) -> RestatementOutcome:
     """Restate, run the refresh, and keep a report in `reports/restatements/`; the same again changes nothing.
 
     A kill at any point leaves the old file or the new one in the lake; the next refresh, or this command again,
     completes the rest.
+
+    Args:
+        log: takes a line now and then while a large file is read; a terminal shows a bar instead.
 
     Raises:
         HomeBusy: a run is at work in this home.
@@ -68,8 +74,9 @@ def restate_file(home: Home, file: Path, replaces: str, *, by: str, note: str) -
     now = environment().current_time()
     with open_instance(home), WriterLock(home.lock_file) as lock:
         lock.acquire(f"churn restate {file.name}")
-        timezone = home.definition().timezone
-        restated = restate(file, replaces, Decision(by, note, now), read_mapping(home.mapping_file), home, timezone)
+        mapping, timezone = read_mapping(home.mapping_file), home.definition().timezone
+        with progress_of(file.name, log) as progress:
+            restated = restate(file, replaces, Decision(by, note, now), mapping, home, timezone, progress)
         keep(file, home)
         report = home.reports / "restatements" / f"{restated.fingerprint}.json"
         changes = report.with_suffix(".parquet")

@@ -151,11 +151,12 @@ def test_the_command_corrects_a_delivery_refreshes_and_reports(
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(night(past, 50, 9.0))
     arguments = (home, corrected, f"night-{past}.csv")
+    said: list[str] = []
     with WriterLock(home.lock_file) as lock:
         lock.acquire("somebody else")
         with pytest.raises(HomeBusy, match="somebody else"):
-            restate_file(*arguments, by="Ada", note="pence, not pounds")
-    outcome = restate_file(*arguments, by="Ada", note="pence, not pounds")
+            restate_file(*arguments, by="Ada", note="pence, not pounds", log=said.append)
+    outcome = restate_file(*arguments, by="Ada", note="pence, not pounds", log=said.append)
     assert [run.succeeded for run in outcome.runs] == [True], outcome.runs
     assert outcome.events == {"removed": 0, "added": 10, "changed": 40, "unchanged": 0}
     assert outcome.days == [past]
