@@ -90,7 +90,7 @@ def run_lifecycle(home: Home, sources: Sequence[str]) -> LifecycleOutcome:
     published = (fallback or main).succeeded
     notes = [pulled.told] if pulled else []
     if left := len(waiting(home, SETTLE_SECONDS)):
-        notes.append(f"{left} more files wait in {home.landing}: the sensor takes them, or the next churn run.")
+        notes.append(f"{left} more file(s) wait in {home.landing}: the sensor takes them, or the next churn run.")
     return LifecycleOutcome(main, fallback, _scored_by(home) if published else None, notes)
 
 
