@@ -13,7 +13,8 @@ from churn_platform.demo import SIMULATED, demo_home, provide
 from churn_platform.doctor import examine
 from churn_platform.errors import ChurnError, UsageError
 from churn_platform.evaluate import evaluate_home, print_evaluation, write_scores
-from churn_platform.launch import open_instance, serve_ui
+from churn_platform.late_report import print_late_rows, report_late_rows
+from churn_platform.launch import RunOutcome, open_instance, serve_ui
 from churn_platform.lifecycle import LifecycleOutcome, adopt, run_lifecycle
 from churn_platform.onboarding.initialise import initialise
 from churn_platform.onboarding.report import next_command, print_columns, print_trial
@@ -21,6 +22,7 @@ from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, p
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.data_readiness import read_report
+from churn_platform.restatement import print_restatement, restate_file
 from churn_platform.settings import Home, environment
 from churn_platform.summary import print_readiness, print_summary
 from churn_platform.warehouse.connection import open_database
@@ -164,6 +166,28 @@ def ui(home: HomeOption = None, port: Annotated[int, typer.Option(help="Port on 
 
 
 @app.command()
+def restate(
+    file: Annotated[Path, typer.Argument(help="The corrected file.")],
+    replaces: Annotated[str, typer.Option(help="Name or fingerprint of the landed file whose rows it replaces.")],
+    by: ByOption,
+    note: Annotated[str, typer.Option("--note", help="Why; kept in the ledger of the lake.")],
+    home: HomeOption = None,
+) -> None:
+    """Replace a landed file by a corrected one, as if that had arrived then, and refresh everything after it."""
+    outcome = restate_file(_home(home), file, replaces, by=by, note=note, log=complaints.print)
+    print_restatement(outcome, console)
+    for run in outcome.runs:
+        _print_failures(run)
+    raise typer.Exit(0 if all(run.succeeded for run in outcome.runs) else 1)
+
+
+@app.command()
+def late(home: HomeOption = None) -> None:
+    """Say which past scores would have differed because of rows that came late, and by how much; changes nothing."""
+    print_late_rows(*report_late_rows(_home(home)), console)
+
+
+@app.command()
 def doctor(home: HomeOption = None) -> None:
     """Look at configuration, runs, files, lake, champion and published file; exit code 1 if something is to do."""
     shop_home = _home(home)
@@ -233,13 +257,17 @@ def _published(home: Home) -> Path:
     return home.published_file
 
 
+def _print_failures(run: RunOutcome) -> None:
+    for step, told in run.failures.items():
+        complaints.print(f"[bold red]{step} failed:[/] ", end="")
+        complaints.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
 def _report(home: Home, outcome: LifecycleOutcome) -> None:
     for note in outcome.notes:
         console.print(note, markup=False, highlight=False)
     for run in filter(None, (outcome.main, outcome.fallback)):
-        for step, told in run.failures.items():
-            complaints.print(f"[bold red]{step} failed:[/] ", end="")
-            complaints.print(told, markup=False, highlight=False, soft_wrap=True)
+        _print_failures(run)
         for check in run.red_checks:
             complaints.print(f"[bold yellow]check not met:[/] {check}")
     if outcome.scored_by is None:

@@ -3,6 +3,9 @@
 from difflib import get_close_matches
 from typing import ClassVar
 
+# A home may hold thousands of files; no table has so many columns.
+MOST_NAMES = 200
+
 
 class ChurnError(Exception):
     """Base of every error that is the input's or the operator's, not the program's."""
@@ -35,7 +38,9 @@ class HomeBusy(ChurnError):
 
 
 def suggest(name: str, existing: list[str]) -> str:
-    """Return ' Did you mean X?' for the nearest existing name, and the list of what exists."""
+    """Return ' Did you mean X?' for the nearest existing name, and the list of what exists, its newest end if long."""
     near = get_close_matches(name, existing, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"{hint} Existing: {', '.join(existing) or 'none'}."
+    others = len(existing) - MOST_NAMES
+    names = ", ".join([f"{others} others", *existing[-MOST_NAMES:]] if others > 0 else existing)
+    return f"{hint} Existing: {names or 'none'}."

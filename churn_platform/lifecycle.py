@@ -88,17 +88,22 @@ def run_lifecycle(home: Home, sources: Sequence[str]) -> LifecycleOutcome:
         files = fetched + place([file.path for file in own if not ledger.is_landed(fingerprint_of(file.path))], home)
         files += _others_waiting(home, files, now)
         first, last = expect(home, files, now) if files else _newest_day(ledger)
-    main = run_job(home, "full_refresh", first, last)
+    main, fallback = refresh_all(home, first, last)
     _raise_refusals(home, fingerprints)
-    fallback = None
-    if main.failures and main.failures.keys() <= TRAINING_STEPS:
-        last_day = Ledger(home).days()[-1]
-        fallback = run_job(home, "daily_refresh", last_day, last_day)
     published = (fallback or main).succeeded
     notes = [pulled.told] if pulled else []
     if left := len(waiting(home, SETTLE_SECONDS)):
-        notes.append(f"{left} more files wait in {home.landing}: the sensor takes them, or the next churn run.")
+        notes.append(f"{left} more file(s) wait in {home.landing}: the sensor takes them, or the next churn run.")
     return LifecycleOutcome(main, fallback, _scored_by(home) if published else None, notes)
+
+
+def refresh_all(home: Home, first: date, last: date) -> tuple[RunOutcome, RunOutcome | None]:
+    """Run everything; where only its model stage failed, also the refresh that scores without a new model."""
+    main = run_job(home, "full_refresh", first, last)
+    if not main.failures or not main.failures.keys() <= TRAINING_STEPS:
+        return main, None
+    last_day = Ledger(home).days()[-1]
+    return main, run_job(home, "daily_refresh", last_day, last_day)
 
 
 def _expect_fetched(home: Home, files: Sequence[LandingFile], now: datetime) -> None:

@@ -46,21 +46,12 @@ def score(
         snapshot's users whose probability is not above the user's own.
     """
     risk = pl.col("churn_probability")
-    band = (
-        pl.when(risk >= bands.critical)
-        .then(pl.lit("critical"))
-        .when(risk >= bands.high)
-        .then(pl.lit("high"))
-        .when(risk >= bands.medium)
-        .then(pl.lit("medium"))
-        .otherwise(pl.lit("low"))
-    )
     return (
         users.select("user_id", "expected_value")
         .with_columns(pl.Series("churn_probability", probability, dtype=pl.Float64))
         .with_columns(
             risk_percentile=risk.rank("max") / pl.len() * 100,
-            risk_band=band,
+            risk_band=band_of(risk, bands),
             value_at_risk=risk * pl.col("expected_value"),
             snapshot_date=pl.lit(stamp.snapshot),
             scored_by=pl.lit(stamp.scored_by),
@@ -70,6 +61,20 @@ def score(
             expires_on=pl.lit(stamp.snapshot + timedelta(days=stamp.valid_days)),
         )
         .hstack(reasons)
+    )
+
+
+def band_of(risk: pl.Expr, bands: Bands) -> pl.Expr:
+    """The risk band of a churn probability; null for a null."""
+    return (
+        pl.when(risk >= bands.critical)
+        .then(pl.lit("critical"))
+        .when(risk >= bands.high)
+        .then(pl.lit("high"))
+        .when(risk >= bands.medium)
+        .then(pl.lit("medium"))
+        .when(risk.is_not_null())
+        .then(pl.lit("low"))
     )
 
 

@@ -94,6 +94,7 @@ def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, ar
     """
     facts = examine(file, mapping.source.format, mapping.source.encoding)
     ledger = Ledger(home)
+    ledger.refuse_withdrawn(facts.fingerprint, file.name)
     landed = ledger.landed().get(facts.fingerprint)
     if landed is not None:
         return DayRange(min(landed.days), max(landed.days))
@@ -153,27 +154,49 @@ def ingest(
     arrival = ledger.arrival(facts.fingerprint, file.name, mode, arrived_at)
     if mapping.join is not None and mapping.holds_headers(file.name):
         return _headers_report(_land_headers(facts, mapping, mapping.join, home, memory_limit), arrival.mode)
-    folder = staging_folder(home, facts.fingerprint)
-    spill = folder / "spill"
     try:
-        _check_source(ledger, mapping)
-        facts = in_utf8(facts, folder)
-        headers = known_headers(home, mapping, file.name)
-        earlier, moment = earlier_columns(ledger), arrival.arrived_at
-        job = _Job(facts, mapping, spill, timezone, arrival.mode, moment, headers, earlier, memory_limit, report)
-        staged, drift = _stage(job, folder)
-        read_as = how_read(facts, mapping)
-        publish(staged, home, facts.fingerprint)
+        ledger.refuse_withdrawn(facts.fingerprint, file.name)
+        record, read_as = write(facts, mapping, home, timezone, arrival.mode, arrival.arrived_at, report, memory_limit)
     except InputError as error:
         ledger.reject(facts.fingerprint, file.name, str(error))
         raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    record = _landed(job, staged, drift)
     ledger.commit(record)
     if report is not None:
         report(record.rows + record.quarantined, record.rows + record.quarantined)
     return replace(_report(record, "landed"), read_as=read_as)
+
+
+def write(
+    facts: FileFacts,
+    mapping: Mapping,
+    home: Home,
+    timezone: str,
+    mode: Mode,
+    arrived_at: datetime,
+    report: Report | None = None,
+    memory_limit: str = MEMORY_LIMIT,
+) -> tuple[Landed, str]:
+    """Write a file's rows to the lake and the quarantine, durably; nobody reads them before the ledger commits them.
+
+    Returns:
+        What to commit, and how the file was read (see `FileReport`).
+
+    Raises:
+        InputError: see `ingest`; nothing was written.
+    """
+    ledger = Ledger(home)
+    _check_source(ledger, mapping)
+    folder = staging_folder(home, facts.fingerprint)
+    try:
+        headers, earlier = known_headers(home, mapping, facts.path.name), earlier_columns(ledger)
+        facts, spill = in_utf8(facts, folder), folder / "spill"
+        job = _Job(facts, mapping, spill, timezone, mode, arrived_at, headers, earlier, memory_limit, report)
+        staged, drift = _stage(job, folder)
+        read_as = how_read(facts, mapping)
+        publish(staged, home, facts.fingerprint)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return _landed(job, staged, drift), read_as
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,12 @@ def accept(file: LandingFile) -> Path:
     return _move(file.path, file.landing / "accepted")
 
 
+def keep(source: Path, home: Home) -> Path:
+    """Put a file of the user's that has landed from where it lies into `landing/accepted/`; it stays where it is."""
+    home.accepted.mkdir(parents=True, exist_ok=True)
+    return _place_one(source.resolve(), home.accepted)
+
+
 def reject(file: LandingFile, error: Exception) -> Path:
     """Move a file to `landing/rejected/`, its error beside it as `<name>.error.txt`; return the file's new place."""
     target = _move(file.path, file.landing / "rejected")

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from churn_platform.errors import InputError
 from churn_platform.lake.journal import Journal
 from churn_platform.settings import Home
 
@@ -26,13 +27,25 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Restatement:
+    """That a file takes the place of another: whose, as if arrived when, decided by whom, why, and when (offsets)."""
+
+    replaces: str
+    arrived_at: datetime
+    by: str
+    note: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
 class Landed:
     """A committed file: rows landed by shop-local arrival day, rows quarantined by reason.
 
     `first_event_day` and `last_event_day` are shop-local. `last_full_day` (history only) is the day before the last
     event's day; `arrival_day` (live only) is the shop-local day of the arrival. `unmapped`: by column, the values that
     its value map does not know, with their rows. `columns`: the file's own, those that no file before it had, and those
-    that files before it had and the mapping names.
+    that files before it had and the mapping names. With `restates`, the line that commits the file withdraws the one
+    whose place it takes.
     """
 
     fingerprint: str
@@ -53,6 +66,7 @@ class Landed:
     columns: Sequence[str] = field(default_factory=list)
     new_columns: Sequence[str] = field(default_factory=list)
     missing_columns: Sequence[str] = field(default_factory=list)
+    restates: Restatement | None = field(default=None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,10 @@ class Ledger:
         return arrival
 
     def arrived(self, fingerprint: str) -> Arrival | None:
-        """The recorded arrival of a file, or None if it was never seen."""
+        """The recorded arrival of a file, that of the replaced one for a restatement; None if it was never seen."""
+        landed = self.landed().get(fingerprint)
+        if landed is not None and landed.restates is not None:
+            return Arrival(fingerprint, landed.file, landed.mode, landed.restates.arrived_at)
         found = None
         for record in self._records("arrival"):
             if record["fingerprint"] == fingerprint:
@@ -144,8 +161,42 @@ class Ledger:
         return fingerprint in self.landed() or fingerprint in self.headers()
 
     def landed(self) -> dict[str, Landed]:
-        """All committed files by fingerprint, in the order of their commits."""
-        return {record["fingerprint"]: _landed_from(record) for record in self._records("landed")}
+        """All committed files by fingerprint, in the order of their commits; without those that were withdrawn."""
+        found: dict[str, Landed] = {}
+        for landed in self.commits():
+            found.pop(landed.fingerprint, None)
+            if landed.restates is not None:
+                found.pop(landed.restates.replaces, None)
+            found[landed.fingerprint] = landed
+        return found
+
+    def commits(self) -> list[Landed]:
+        """Every commit that was ever made, withdrawn files included, oldest first."""
+        return [_landed_from(record) for record in self._records("landed")]
+
+    def withdrawn(self) -> dict[str, Landed]:
+        """Files whose rows were withdrawn, by fingerprint, each with the file that took its place."""
+        found: dict[str, Landed] = {}
+        for landed in self.commits():
+            found.pop(landed.fingerprint, None)
+            if landed.restates is not None:
+                found[landed.restates.replaces] = landed
+        return found
+
+    def refuse_withdrawn(self, fingerprint: str, file: str) -> None:
+        """Rows that a restatement has withdrawn do not come back by dropping their file again.
+
+        Raises:
+            InputError: the file was withdrawn.
+        """
+        successor = self.withdrawn().get(fingerprint)
+        if successor is not None and successor.restates is not None:
+            decided = successor.restates
+            raise InputError(
+                f"The rows of {file} were withdrawn by {decided.by} on {decided.decided_at:%Y-%m-%d} "
+                f"({decided.note!r}): {successor.file} took its place. To bring them back: "
+                f"churn restate {file} --replaces {successor.fingerprint} --by NAME --note TEXT."
+            )
 
     def commit_headers(self, headers: Headers) -> None:
         """Write the line that makes a file's headers count; their file must already be durable."""
@@ -180,9 +231,10 @@ class Ledger:
     def watermark(self) -> date | None:
         """The last arrival day declared complete (design, section 3); None while the lake is empty.
 
-        A history load declares its last full day, a live delivery the day before its arrival; the later one holds.
+        A history load declares its last full day, a live delivery the day before its arrival; the later one holds. A
+        delivery that was withdrawn since had arrived all the same, so that a restatement never turns the clock back.
         """
-        complete = [landed.arrival_day - ONE_DAY for landed in self.landed().values() if landed.arrival_day]
+        complete = [landed.arrival_day - ONE_DAY for landed in self.commits() if landed.arrival_day]
         history = self.history_watermark()
         return max([*complete, history] if history else complete, default=None)
 
@@ -231,7 +283,23 @@ def _landed_record(landed: Landed) -> dict[str, Any]:
         "columns": list(landed.columns),
         "new_columns": list(landed.new_columns),
         "missing_columns": list(landed.missing_columns),
+        "restates": _restatement_record(landed.restates) if landed.restates else None,
     }
+
+
+def _restatement_record(restatement: Restatement) -> dict[str, str]:
+    return {
+        "replaces": restatement.replaces,
+        "arrived_at": restatement.arrived_at.isoformat(),
+        "by": restatement.by,
+        "note": restatement.note,
+        "decided_at": restatement.decided_at.isoformat(),
+    }
+
+
+def _restatement_from(record: dict[str, str]) -> Restatement:
+    moments = {name: datetime.fromisoformat(record[name]) for name in ("arrived_at", "decided_at")}
+    return Restatement(replaces=record["replaces"], by=record["by"], note=record["note"], **moments)
 
 
 def _landed_from(record: dict[str, Any]) -> Landed:
@@ -240,5 +308,6 @@ def _landed_from(record: dict[str, Any]) -> Landed:
         for name in ("first_event_day", "last_event_day", "last_full_day", "arrival_day")
     }
     days = {date.fromisoformat(day): rows for day, rows in record["days"].items()}
-    plain = {name: value for name, value in record.items() if name not in {"kind", "days", *dates}}
-    return Landed(**plain, **dates, days=days)
+    restates = _restatement_from(record["restates"]) if record.get("restates") else None
+    plain = {name: value for name, value in record.items() if name not in {"kind", "days", "restates", *dates}}
+    return Landed(**plain, **dates, days=days, restates=restates)

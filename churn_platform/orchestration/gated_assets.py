@@ -23,7 +23,7 @@ from churn_platform.orchestration.partitions import arrival_days, range_of
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import Library, default_library
 from churn_platform.sql.lineage import column_lineage
-from churn_platform.warehouse.build_versions import built_versions, outdated, record_versions
+from churn_platform.warehouse.build_versions import built_versions, forget_versions, outdated, record_versions
 from churn_platform.warehouse.connection import table_exists
 from churn_platform.warehouse.gate import create_table, write_audit_publish
 from churn_platform.warehouse.partition import Partition
@@ -134,7 +134,8 @@ def _arrival_days(library: Library, table: str, options: Mapping[str, Any]) -> d
         contract = library.contract(table)
         with shop.warehouse() as connection:
             wanted = shop.day_versions(library.code_versions[table])
-            first, last = days_to_build(range_of(context), wanted, built_versions(connection, table))
+            built = built_versions(connection, table)
+            first, last = days_to_build(range_of(context), wanted, built)
             if not table_exists(connection, table):
                 create_table(connection, contract, table)
             create_raw_events_view(connection, shop.ledger.fragments(first, last))
@@ -144,6 +145,7 @@ def _arrival_days(library: Library, table: str, options: Mapping[str, Any]) -> d
 
             yield from _publish(context, shop, connection, contract, build, Partition("known_date", first, last))
             record_versions(connection, table, wanted)
+            forget_versions(connection, table, built.keys() - wanted.keys())
 
     return _asset
 
@@ -151,9 +153,10 @@ def _arrival_days(library: Library, table: str, options: Mapping[str, Any]) -> d
 def days_to_build(asked: tuple[date, date], wanted: Mapping[str, str], built: Mapping[str, str]) -> tuple[date, date]:
     """The arrival days to replace: those asked for, those outdated, and all built ones after an outdated one.
 
-    The last because an event that has now arrived on an earlier day takes the place of its later copies.
+    Outdated are also days whose files were all withdrawn. The built ones after because an event that has now arrived on
+    an earlier day takes the place of its later copies, and one that was withdrawn there leaves it to them.
     """
-    stale = [date.fromisoformat(key) for key in outdated(wanted, built)]
+    stale = [date.fromisoformat(key) for key in (*outdated(wanted, built), *(built.keys() - wanted.keys()))]
     first, last = min([asked[0], *stale]), max([asked[1], *stale])
     overtaken = [day for day in map(date.fromisoformat, built) if stale and day > min(stale)]
     return first, max([last, *overtaken])

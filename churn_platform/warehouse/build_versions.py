@@ -1,6 +1,6 @@
 """Which code, settings and files each partition of an incremental table was built from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import duckdb
 
@@ -26,6 +26,15 @@ def record_versions(connection: duckdb.DuckDBPyConnection, table: str, versions:
     connection.execute(
         "INSERT OR REPLACE INTO build_versions SELECT $table, unnest($keys), unnest($versions)",
         {"table": table, "keys": list(versions.keys()), "versions": list(versions.values())},
+    )
+
+
+def forget_versions(connection: duckdb.DuckDBPyConnection, table: str, keys: Collection[str]) -> None:
+    """Drop the notes of partitions that hold no rows any more."""
+    connection.execute(_CREATE)
+    connection.execute(
+        "DELETE FROM build_versions WHERE table_name = $table AND list_contains($keys, partition_key)",
+        {"table": table, "keys": list(keys)},
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churn_platform.core.recency_rule import RecencyRule
-from churn_platform.core.scoring import Bands, Stamp, rule_reasons, score
+from churn_platform.core.scoring import Bands, Stamp, band_of, rule_reasons, score
 
 BANDS = Bands(medium=0.3, high=0.6, critical=0.8)
 STAMP = Stamp(date(2024, 5, 1), "model", "abc", "def", horizon_days=90, valid_days=7)
@@ -97,3 +97,9 @@ def test_nobody_to_score_gives_reasons_of_the_same_types() -> None:
     empty, one = rule_reasons(RULE, np.array([])), rule_reasons(RULE, np.array([1.0]))
     assert empty.is_empty()
     assert empty.schema == one.schema
+
+
+def test_a_band_begins_at_its_edge_and_nothing_has_no_band() -> None:
+    risk = pl.Series("risk", [0.0, 0.3, 0.6, 0.8, 1.0, None])
+    found = pl.select(band_of(pl.lit(risk), Bands(medium=0.3, high=0.6, critical=0.8)))
+    assert found.to_series().to_list() == ["low", "medium", "high", "critical", "critical", None]

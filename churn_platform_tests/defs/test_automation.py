@@ -10,8 +10,11 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from churn_platform.defs import automation
 from churn_platform.defs.automation import ATTEMPTS, FILES_TAG, landing_sensor
+from churn_platform.lake.ingest import ingest
 from churn_platform.lake.landing import LandingFile, accept, waiting
 from churn_platform.lake.ledger import Ledger
+from churn_platform.lake.mapping import read_mapping
+from churn_platform.lake.restating import Decision, restate
 from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.orchestration import arrivals
 from churn_platform.orchestration.partitions import LAKE_STATE, RANGE_END, RANGE_START
@@ -282,3 +285,18 @@ def test_what_has_landed_but_is_in_no_published_file_starts_a_refresh(instance: 
     assert tick(instance) == f"No complete file waits in {home.landing}."
     landed_live(home, "night", date(2025, 5, 4))
     assert asked(instance).tags[RANGE_START] == "2025-05-04"
+
+
+def test_a_restatement_whose_command_was_killed_before_its_refresh_gets_one(
+    instance: DagsterInstance, home: Home, tmp_path: Path
+) -> None:
+    mapping = read_mapping(home.mapping_file)
+    ingest(drop(tmp_path, "wrong.csv"), "live", mapping, home, "UTC", NOW)
+    instance.report_runless_asset_event(
+        dg.AssetMaterialization("published", metadata={LAKE_STATE: Ledger(home).state()})
+    )
+    assert tick(instance) == f"No complete file waits in {home.landing}."
+    corrected = drop(tmp_path, "right.csv", ROWS.replace("u1", "u9"))
+    restate(corrected, "wrong.csv", Decision("Ada", "wrong customer", NOW), mapping, home, "UTC")
+    request = asked(instance)
+    assert (request.job_name, request.tags[RANGE_END]) == ("daily_refresh", "2024-06-01")

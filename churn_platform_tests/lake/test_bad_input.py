@@ -35,7 +35,7 @@ def parquet_bytes() -> bytes:
 
 
 PARQUET = parquet_bytes()
-PACKED = gzip.compress((HEADER + GOOD * 5000).encode())
+PACKED = gzip.compress((HEADER + GOOD * 5000).encode(), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -45,19 +45,19 @@ PACKED = gzip.compress((HEADER + GOOD * 5000).encode())
         ("header.csv", HEADER.encode(), ["header.csv", "no rows"]),
         ("blank.csv", b"\n\n", ["blank.csv", "no text"]),
         ("blank.jsonl", b"\n \n", ["blank.jsonl", "no text"]),
-        ("empty.csv.gz", gzip.compress(b""), ["no text"]),
+        ("empty.csv.gz", gzip.compress(b"", mtime=0), ["no text"]),
         ("notes.txt", b"hello", ["'.txt'", ".parquet", "[source]"]),
         ("workbook.csv", b"PK\x03\x04" + b"x" * 50, ["workbook.csv", "Excel"]),
         ("really.csv", PARQUET, ["really.csv", "found Parquet"]),
         ("really.parquet", (HEADER + GOOD).encode(), ["really.parquet", "expected Parquet"]),
         ("really.csv.gz", (HEADER + GOOD).encode(), ["really.csv.gz", "expected gzip"]),
-        ("really.jsonl", gzip.compress(b"{}"), ["found gzip"]),
+        ("really.jsonl", gzip.compress(b"{}", mtime=0), ["found gzip"]),
         ("cut.parquet", PARQUET[: len(PARQUET) // 2], ["cut.parquet", "cut off"]),
         ("damaged.parquet", PARQUET[:40] + b"\xff" * (len(PARQUET) - 44) + PARQUET[-4:],
          ["damaged.parquet", "cannot be read"]),
         ("cut.csv.gz", PACKED[: len(PACKED) // 2], ["cut.csv.gz", "not a whole gzip"]),
         ("nul.csv", (HEADER + GOOD + "u\0,2024-03-01,view,,\n").encode(), ["nul.csv line 3", "NUL"]),
-        ("nul.csv.gz", gzip.compress(b"a,b\n1,\0\n"), ["line 2", "NUL"]),
+        ("nul.csv.gz", gzip.compress(b"a,b\n1,\0\n", mtime=0), ["line 2", "NUL"]),
         ("junk.csv", bytes(range(128, 256)) * 20, ["junk.csv line 1", "not utf-8"]),
         ("twice.csv", b"user,time,User\n1,2,3\n", ["'User' occurs twice"]),
         ("columns.csv", b"usr,time,type,qty,price\n" + GOOD.encode(),
@@ -65,7 +65,7 @@ PACKED = gzip.compress((HEADER + GOOD * 5000).encode())
         ("keys.jsonl", b'{"usr": 1, "time": "2024-03-01"}\n', ["columns.user_id", "keys.jsonl", "Did you mean 'usr'?"]),
         ("half.csv", (HEADER + GOOD * 3 + "u,2024-03-01 1").encode(),
          ["half.csv line 5", "half written", "2024-03-01 1"]),
-        ("half.csv.gz", gzip.compress((HEADER + GOOD * 3 + "u,2024-03-01 1").encode()), ["line 5", "half written"]),
+        ("half.csv.gz", gzip.compress((HEADER + GOOD * 3 + "u,2024-03-01 1").encode(), mtime=0), ["line 5", "half written"]),
         ("half.jsonl", b'{"user": 1, "time": "2024-03-01", "type": "view", "qty": 1, "price": 1}\n{"user": 2, "ti',
          ["half.jsonl line 2", "half written"]),
         ("quote.csv", (HEADER + GOOD * 3 + 'u,"2024' + GOOD * 3).encode(), ["quote.csv line 5", "quote"]),

@@ -2,7 +2,7 @@ import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn_platform.warehouse.build_versions import built_versions, outdated, record_versions
+from churn_platform.warehouse.build_versions import built_versions, forget_versions, outdated, record_versions
 
 versions = st.dictionaries(st.dates().map(str), st.sampled_from("abc"), max_size=8)
 
@@ -29,6 +29,17 @@ def test_tables_do_not_share_versions() -> None:
         record_versions(connection, "stg_events", {"2024-01-01": "b"})
         assert built_versions(connection, "user_days") == {"2024-01-01": "a"}
         assert built_versions(connection, "stg_events") == {"2024-01-01": "b"}
+
+
+def test_what_is_forgotten_is_not_built_and_the_rest_stays() -> None:
+    with duckdb.connect() as connection:
+        record_versions(connection, "user_days", {"2024-01-01": "a", "2024-01-02": "b"})
+        record_versions(connection, "stg_events", {"2024-01-01": "c"})
+        forget_versions(connection, "user_days", {"2024-01-01", "2030-01-01"})
+        assert built_versions(connection, "user_days") == {"2024-01-02": "b"}
+        assert built_versions(connection, "stg_events") == {"2024-01-01": "c"}
+        forget_versions(connection, "user_days", set())
+        assert built_versions(connection, "user_days") == {"2024-01-02": "b"}
 
 
 @given(wanted=versions, built=versions)

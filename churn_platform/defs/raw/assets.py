@@ -1,6 +1,6 @@
 """Landing files into the lake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -79,6 +79,9 @@ def _land(context: dg.AssetExecutionContext, shop: Shop) -> LandingEvents:
         nothing = "\n".join(refused.values()) or f"Nothing has landed yet. Drop files into {shop.home.landing}."
         raise dg.Failure(description=nothing, allow_retries=False)
     headers = shop.ledger.headers().values()
+    namesakes = _namesakes(shop, reports)
+    for name, told in namesakes.items():
+        context.log.warning(f"{name}: {told}")
     yield dg.MaterializeResult(
         metadata={
             "dagster/row_count": committed,
@@ -88,6 +91,7 @@ def _land(context: dg.AssetExecutionContext, shop: Shop) -> LandingEvents:
             "files of this run": [report.file for report in reports],
             "rows of this run": sum(report.rows for report in reports),
             "notes on this run": [f"{report.file}: {note}" for report in reports for note in report.notes],
+            "names that landed before": namesakes,
         }
     )
 
@@ -128,6 +132,22 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
             for note in report.notes:
                 context.log.warning(f"{report.file}: {note}")
     return reports, refused
+
+
+def _namesakes(shop: Shop, reports: Sequence[FileReport]) -> dict[str, str]:
+    """Files of this run whose name, with other content, had landed before: two deliveries, or a correction?"""
+    landed = shop.ledger.landed().values()
+    told = {}
+    for report in reports:
+        before = [
+            one.fingerprint for one in landed if one.file == report.file and one.fingerprint != report.fingerprint
+        ]
+        if before and report.status == "landed":
+            told[report.file] = (
+                f"a file of this name landed before ({', '.join(before)}); its rows stay, and these were added. "
+                f"If this one corrects it: churn restate FILE --replaces {before[-1]} --by NAME --note TEXT."
+            )
+    return told
 
 
 def _rows_in_lake(shop: Shop) -> int:
