@@ -13,6 +13,7 @@ from churn_platform.lake.expressions import literal, same_column
 
 SQL = Path(__file__).with_name("sql")
 KEYS_SAMPLED = 1000
+MOST_KEYS = 1000
 NO_COLUMNS = ("", "__row", "__element", "__record", "__broken")
 
 KeyPath = tuple[str, ...]
@@ -66,8 +67,11 @@ def _is_elsewhere(name: str, elsewhere: list[str], keys: "_Keys", path: str) -> 
 def _with_all_keys(shape: RecordShape, keys: Sequence[str], text: str) -> RecordShape:
     """The shape with the other keys of the lines as columns that hold JSON, read from the text of the objects.
 
-    Left out: a key that differs from another one only in case, and one that no column can have.
+    Left out: a key that differs from another one only in case, and one that no column can have. Objects with very many
+    different keys have data for keys, not columns, and keep the shape.
     """
+    if len(keys) > MOST_KEYS:
+        return shape
     columns, taken = dict(shape.columns), {name.casefold() for name in (*shape.columns, *NO_COLUMNS)}
     for key in keys:
         if key.casefold() not in taken:

@@ -22,6 +22,7 @@ def test_the_longer_a_silence_the_fewer_come_back(ended: list[int], still_open: 
     assert [row.silences for row in rows] == sorted((row.silences for row in rows), reverse=True)
 
 
+@settings(deadline=None)
 @given(silences, st.integers(40, 200))
 def test_without_censoring_the_shares_are_plain_counts(ended: list[int], lost: int) -> None:
     rows = return_times(ended, [400] * lost)
@@ -73,6 +74,7 @@ def test_a_short_history_cuts_the_horizon(history: int, horizon: int) -> None:
     assert proposal.history_suffices == (history >= 269)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3000), st.sampled_from(GRID))
 def test_windows_that_fit_meet_the_readiness_rules(history: int, wanted: int) -> None:
     proposal = propose_windows([ReturnRow(wanted, 100, 0.5, 0.1)], history)

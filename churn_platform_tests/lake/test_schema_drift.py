@@ -88,6 +88,15 @@ def test_new_keys_of_json_lines_keep_their_json(write: Write, land: Land, home: 
     assert events(home, "DISTINCT user_id") == [("u",)]
 
 
+def test_keys_that_are_data_are_no_columns(write: Write, land: Land, home: Home) -> None:
+    line = {"user": "u", "time": "2024-03-01", "type": "view", "qty": 1, "price": 2}
+    land(write("a.jsonl", json.dumps(line) + "\n"))
+    many = "".join(json.dumps(line | {f"visit {number}": 1}) + "\n" for number in range(1001))
+    report = land(write("b.jsonl", many))
+    assert (report.rows, report.new_columns) == (1001, [])
+    assert set(properties(home)) == {None}
+
+
 def test_fields_of_elements_drift_as_columns_do(write: Write, land: Land, home: Home) -> None:
     columns = {"user_id": "user", "event_time": "time", "event_type": "'view'", "item_id": "items.sku",
                "quantity": "items.qty"}  # fmt: skip

@@ -2,7 +2,7 @@
 
 import tomllib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churn_platform.lake.expressions import column_names, parse_expression
@@ -13,12 +13,14 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 names = texts.filter(lambda name: name.strip() != "" and "\0" not in name)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_strings_keys_and_comments_read_back(text: str) -> None:
     written = "\n".join([*comment(text), f"{toml_key(text)} = {toml_string(text)}", ""])
     assert tomllib.loads(written) == {text: text}
 
 
+@settings(deadline=None)
 @given(
     names | st.sampled_from(["order", "Date", "when", "customer.id", "1st", 'a"b', "x y", "NULL", "true", "1", "'a'"])
 )
