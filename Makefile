@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-ui test-slow check bench-ingest format lock clean
+.PHONY: help demo ui test test-lifecycle test-ui test-slow check bench-ingest format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
@@ -24,22 +24,25 @@ demo: $(READY) ## the whole lifecycle on a simulated shop, or DATASET=online-ret
 ui: $(READY) ## the Dagster UI on http://127.0.0.1:3000
 	$(BIN)/churn ui
 
-test: $(READY) ## the tests, but for those that need a browser
+test: $(READY) ## the tests, but for the longer ones below
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-lifecycle: $(READY) ## the tests that refresh a whole shop several times: sources, kills, restatements, late rows
+	$(BIN)/pytest -n 2 --dist loadfile -m "lifecycle and not slow"
 
 test-ui: $(READY) ## the tests that need Chromium (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser
 
-test-slow: $(READY) ## the tests that take minutes each: fifty kills of an ingest, 400 files in landing
+test-slow: $(READY) ## the tests that take many minutes each: fifty kills of an ingest, a backlog of 400 files, 400 files in landing
 	$(BIN)/pytest -m slow
 
-check: $(READY) ## format, lint, types, import direction, definitions load, tests
+check: $(READY) ## format, lint, types, import direction, definitions load, test, test-lifecycle
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/dg check defs
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(MAKE) test test-lifecycle
 
 bench-ingest: $(READY) ## landing 1, 10 and 50 million events beside a bare DuckDB copy of the same files; SIZES="1 10"
 	$(BIN)/python -m churn_platform_tests.benchmarks.ingest $(if $(SIZES),--sizes $(SIZES))

@@ -36,6 +36,8 @@ from pathlib import Path
 from churn_platform.orchestration import arrivals
 from churn_platform.settings import Home
 from churn_platform_tests.integration.shops import materialise
+
+pytestmark = pytest.mark.lifecycle
 arrivals.BATCH_FILES = int(sys.argv[2])
 first, last, *tables = sys.argv[3:]
 materialise(Home(Path(sys.argv[1])), tables, date.fromisoformat(first), date.fromisoformat(last))

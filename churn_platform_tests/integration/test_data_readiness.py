@@ -20,6 +20,8 @@ from churn_platform.settings import Home, environment
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import SIMULATED_MAPPING, churn, materialise, rows
 
+pytestmark = pytest.mark.lifecycle
+
 # Purchases of ann on every day, of bob on one, of cat on two: one of them at the very midnight that opens a snapshot.
 EVENTS = """id,customer,at,what,kind,quantity,price,order_number
 """ + "".join(f"a{day},ann,2025-03-{day:02} 10:00:00,purchase,,1,5.00,\n" for day in range(1, 13)) + """\

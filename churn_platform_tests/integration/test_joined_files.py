@@ -10,6 +10,8 @@ from churn_platform.settings import Home
 from churn_platform_tests.integration.shops import churn, materialise
 from churn_platform_tests.lake.shop_files import events
 
+pytestmark = pytest.mark.lifecycle
+
 MAPPING = """
 [source]
 name = "two-files"

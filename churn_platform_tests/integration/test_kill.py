@@ -12,6 +12,8 @@ from churn_platform.settings import Home
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import CHURN, churn, content
 
+pytestmark = pytest.mark.lifecycle
+
 # Steps after whose end the run is killed: while the next one is at work.
 MOMENTS = ("raw_events", "dim_users", "user_features", "churn_scores")
 

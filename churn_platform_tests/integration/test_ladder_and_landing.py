@@ -11,6 +11,8 @@ from churn_platform.settings import Home
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import SHORT_WINDOWS, SIMULATED_MAPPING, churn, materialise, rows
 
+pytestmark = pytest.mark.lifecycle
+
 
 @pytest.fixture(scope="module")
 def young(small_shop: SmallShop, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, Path, Path]:

@@ -15,6 +15,8 @@ from churn_platform.warehouse.lock import WriterLock
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import churn, content, rows
 
+pytestmark = pytest.mark.lifecycle
+
 PAST, TODAY = date(2025, 8, 2), date(2025, 8, 5)
 HEADER = (
     "event_uuid,customer,occurred_at,action,sku,department,qty,price,currency,order_ref,session_ref,channel,note,"

@@ -3,9 +3,13 @@
 import shlex
 from pathlib import Path
 
+import pytest
+
 from churn_platform.settings import Home
 from churn_platform_tests.integration.shops import churn, rows
 from churn_platform_tests.onboarding.transaction_log import as_csv, order_lines
+
+pytestmark = pytest.mark.lifecycle
 
 
 def test_a_log_with_unusual_headers_becomes_scores_by_the_commands_that_init_prints(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from churn_platform_tests.integration.tiny_shop import (
     shop,
 )
 
+pytestmark = pytest.mark.lifecycle
+
 FIRST_LIVE = date(2025, 3, 7)
 LATE_TABLES = ["stg_events", "dim_users", "fct_orders", "user_days", "churn_labels"]
 

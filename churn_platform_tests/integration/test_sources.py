@@ -18,6 +18,8 @@ from churn_platform_tests.lake.shop_files import events
 from churn_platform_tests.lake.sources.https_server import HttpsServer, https_server
 from churn_platform_tests.lake.sources.postgres_server import PostgresServer, postgres_server
 
+pytestmark = pytest.mark.lifecycle
+
 MAPPING = """
 [source]
 name = "tiny"
