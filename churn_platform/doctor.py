@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from dagster import DagsterInstance
 
 from churn_platform.errors import ChurnError
-from churn_platform.lake.landing import waiting
+from churn_platform.lake.landing import ERROR_ENDING, waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.dead_runs import fail_dead_runs
 from churn_platform.registry.registry import ModelRegistry
 from churn_platform.registry.store import ModelStore
 from churn_platform.settings import Home, read_definition
+
+# A delivery declares all days before it complete; no shop sells nothing for so long.
+SILENT_DAYS = 3
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def _readable(what: str, read: Callable[[], object]) -> Finding:
 
 
 def _landing(home: Home) -> Finding:
-    refused = sorted(path.name for path in home.rejected.glob("*.error.txt"))
+    errors = sorted(home.rejected.glob(f"*{ERROR_ENDING}"))
+    refused = [path.name for path in errors if path.with_name(path.name.removesuffix(ERROR_ENDING)).exists()]
     found = f"{len(waiting(home))} file(s) wait, {len(refused)} were rejected"
     return Finding("landing", found, f"Read {home.rejected}: {', '.join(refused)}." if refused else "")
 
@@ -56,9 +60,18 @@ def _landing(home: Home) -> Finding:
 def _lake(home: Home) -> Finding:
     ledger = Ledger(home)
     missing = [path for path in ledger.fragments() if not path.is_file()]
-    found = f"{len(ledger.landed())} file(s) landed, complete to {ledger.watermark() or 'no day yet'}"
-    advice = f"{len(missing)} fragments are missing, the first is {missing[0]}. Restore them." if missing else ""
-    return Finding("lake", found, advice)
+    landed, watermark = ledger.landed().values(), ledger.watermark()
+    found = f"{len(landed)} file(s) landed, complete to {watermark or 'no day yet'}"
+    if missing:
+        return Finding("lake", found, f"{len(missing)} fragments are missing, the first is {missing[0]}. Restore them.")
+    newest = max((file.last_event_day for file in landed), default=None)
+    silent = (watermark - newest).days if watermark and newest else 0
+    if silent >= SILENT_DAYS:
+        told = (
+            f"The newest event is of {newest}, {silent} days before. Deliver what is missing: silence reads as churn."
+        )
+        return Finding("lake", found, told)
+    return Finding("lake", found)
 
 
 def _champion(home: Home) -> Finding:

@@ -16,6 +16,7 @@ from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.settings import Home
 
 UNFINISHED_ENDINGS = (".tmp", ".part")
+ERROR_ENDING = ".error.txt"  # beside a rejected file, its error
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def keep(source: Path, home: Home) -> Path:
 def reject(file: LandingFile, error: Exception) -> Path:
     """Move a file to `landing/rejected/`, its error beside it as `<name>.error.txt`; return the file's new place."""
     target = _move(file.path, file.landing / "rejected")
-    target.with_name(f"{target.name}.error.txt").write_text(f"{error}\n", encoding="utf-8")
+    target.with_name(f"{target.name}{ERROR_ENDING}").write_text(f"{error}\n", encoding="utf-8")
     return target
 
 
