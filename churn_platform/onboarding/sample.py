@@ -47,22 +47,22 @@ class Sample:
 
 
 def read_samples(files: Sequence[Path], limit: int = RECORDS) -> list[Sample]:
-    """The files grouped by their columns, with up to `limit` records of each group.
+    """The files grouped by their columns, with up to `limit` records of all, as many of each file.
 
     Raises:
         InputError: a file cannot be read, has no rows, or its first line looks like data and not like column names.
     """
     groups: dict[tuple[str, ...], list[Sample]] = {}
     for file in files:
-        read = _read(file, limit)
+        read = _read(file, max(1, limit // len(files)))
         key = ("json",) if read.kind == "jsonl" else tuple(sorted(read.frame.columns))
         groups.setdefault(key, []).append(read)
-    return [_together(group, limit) for group in groups.values()]
+    return [_together(group) for group in groups.values()]
 
 
-def _together(group: Sequence[Sample], limit: int) -> Sample:
+def _together(group: Sequence[Sample]) -> Sample:
     first = group[0]
-    frame = pl.concat([sample.frame for sample in group], how="diagonal").head(limit)
+    frame = pl.concat([sample.frame for sample in group], how="diagonal")
     files = tuple(file for sample in group for file in sample.files)
     return Sample(files, first.kind, frame, first.types, first.sheet, first.unnest)
 

@@ -17,7 +17,7 @@ from churn_platform.lake.reader import create_raw_events_view
 from churn_platform.onboarding.scratch import scratch_connection
 from churn_platform.settings import Home
 
-SILENCES: Final = Path(__file__).with_name("sql") / "silences.sql"
+SQL: Final = Path(__file__).with_name("sql")
 TIMEZONE: Final = "UTC"
 
 
@@ -31,6 +31,7 @@ class Trial:
         customers: with at least one activity.
         first_day, last_day: of the events (UTC).
         returns: the return-times table of the activity.
+        shared_ids: event ids under which records that differ land: only one of each would count.
     """
 
     rows: int
@@ -40,6 +41,7 @@ class Trial:
     first_day: date
     last_day: date
     returns: Sequence[ReturnRow]
+    shared_ids: int
 
     @property
     def history_days(self) -> int:
@@ -97,7 +99,8 @@ def _summarised(home: Home, reports: Sequence[FileReport], activity: Sequence[st
         first, last = connection.execute(bounds).fetchall()[0]
         connection.execute("SET VARIABLE last_day = ?", [last])
         connection.execute("SET VARIABLE activity = ?", [list(activity)])
-        silences = connection.sql(SILENCES.read_text("utf-8")).pl()
+        shared = connection.execute((SQL / "shared_ids.sql").read_text("utf-8")).fetchall()[0][0]
+        silences = connection.sql((SQL / "silences.sql").read_text("utf-8")).pl()
     ended = silences.filter("ended")["days"].to_numpy()
     still_open = silences.filter(~silences["ended"])["days"].to_numpy()
     return Trial(
@@ -108,4 +111,5 @@ def _summarised(home: Home, reports: Sequence[FileReport], activity: Sequence[st
         first_day=first,
         last_day=last,
         returns=return_times(ended, still_open),
+        shared_ids=shared,
     )
