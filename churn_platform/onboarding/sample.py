@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -123,20 +124,12 @@ def _check_header(file: str, names: Sequence[str]) -> None:
 
 
 def _read_json(facts: FileFacts, limit: int) -> Sample:
-    records = [record for record in _json_records(facts, limit) if isinstance(record, dict)]
-    if not records:
+    rows, unnest = _json_rows(facts, limit)
+    if not rows:
         raise InputError(
             f"{facts.path.name} line 1 is not a JSON object. Expected JSON Lines: one object a line, such as "
             '{"customer": "7", "at": "2024-03-01T10:00:00Z"}. Export it again.'
         )
-    arrays = dict.fromkeys(
-        name
-        for record in records
-        for name, value in record.items()
-        if isinstance(value, list) and value and all(isinstance(element, dict) for element in value)
-    )
-    unnest = next(iter(arrays), None)
-    rows = [_flat(element) for record in records for element in _elements(record, unnest)][:limit]
     columns = dict.fromkeys(name for row in rows for name in row)
     if not columns:
         raise InputError(f"{facts.path.name}: its objects have no fields. Expected a customer and a time at least.")
@@ -146,32 +139,47 @@ def _read_json(facts: FileFacts, limit: int) -> Sample:
     return Sample((facts.path,), "jsonl", frame, dict.fromkeys(columns, "VARCHAR"), None, unnest)
 
 
-def _json_records(facts: FileFacts, limit: int) -> Iterator[object]:
-    for line in _lines(facts, limit):
+def _json_rows(facts: FileFacts, limit: int) -> tuple[list[dict[str, str | None]], str | None]:
+    """Up to `limit` records as text, and the first array of objects, each of whose elements is a record."""
+    rows: list[dict[str, str | None]] = []
+    unnest = None
+    for record in _json_objects(facts):
+        unnest = unnest or next((name for name, value in record.items() if _is_array_of_objects(value)), None)
+        rows += map(_flat, islice(_elements(record, unnest), limit - len(rows)))
+        if len(rows) >= limit:
+            break
+    return rows, unnest
+
+
+def _json_objects(facts: FileFacts) -> Iterator[dict[str, object]]:
+    for line in islice(_lines(facts), RECORDS):
         try:
-            yield json.loads(line)
+            record = json.loads(line)
         except json.JSONDecodeError:
             continue  # the lake quarantines it, and the trial counts it
+        if isinstance(record, dict):
+            yield record
 
 
-def _lines(facts: FileFacts, limit: int) -> Iterator[str]:
-    rest, count = b"", 0
+def _is_array_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(element, dict) for element in value)
+
+
+def _lines(facts: FileFacts) -> Iterator[str]:
+    rest = b""
     for block in blocks(facts.readable, facts.compression):
         *whole, rest = (rest + block).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace").removeprefix("\ufeff")
-            count += 1
-            if count >= limit:
-                return
     yield rest.decode(errors="replace")
 
 
-def _elements(record: dict[str, object], unnest: str | None) -> list[dict[str, object]]:
+def _elements(record: dict[str, object], unnest: str | None) -> Iterator[dict[str, object]]:
     """One record per element of the array, the outer fields beside it; the record itself where there is none."""
     elements = record.get(unnest) if unnest else None
     if not isinstance(elements, list) or not elements:
-        return [record]
-    return [record | {str(unnest): element} for element in elements]
+        return iter([record])
+    return (record | {str(unnest): element} for element in elements)
 
 
 def _flat(record: MappingType[str, object], prefix: str = "") -> dict[str, str | None]:

@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from churn_platform.errors import InputError
-from churn_platform.onboarding.sample import RECORDS, read_samples
+from churn_platform.onboarding.sample import RECORDS
 from churn_platform_tests.lake.shop_files import at
 from churn_platform_tests.onboarding.conftest import Init
 
@@ -234,9 +234,3 @@ def test_records_that_are_there_twice_leave_their_ids(write: Write, init: Init) 
     done = init(write("log.csv", f"event_id,customer,date,amount\n{rows}{rows}"))
     assert done.landed("event_id")[:2] == [("0",), ("1",)]
     assert done.written.trial.shared_ids == 0
-
-
-def test_every_file_is_sampled(write: Write) -> None:
-    files = [write(f"{n}.csv", "customer\n" + f"{n}\n" * 100) for n in range(4)]
-    [sample] = read_samples(files, 40)
-    assert sample.frame["customer"].to_list() == [str(n) for n in range(4) for _ in range(10)]
