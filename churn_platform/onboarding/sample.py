@@ -22,6 +22,7 @@ from churn_platform.lake.workbook import sheet_names
 from churn_platform.onboarding.scratch import scratch_connection
 
 RECORDS: Final = 100_000
+DEEPEST: Final = 20  # objects inside each other; what lies deeper is no column
 NO_COLUMNS: Final = Mapping.model_validate(
     {"source": {"name": "unknown"}, "columns": {"user_id": "''", "event_time": "''", "event_type": "''"}}
 )
@@ -154,8 +155,9 @@ def _json_rows(facts: FileFacts, limit: int) -> tuple[list[dict[str, str | None]
 def _json_objects(facts: FileFacts) -> Iterator[dict[str, object]]:
     for line in islice(_lines(facts), RECORDS):
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
+            record = json.loads(line, parse_int=str)  # Python reads no number of more than 4,300 digits
+            json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        except (json.JSONDecodeError, UnicodeEncodeError, RecursionError):
             continue  # the lake quarantines it, and the trial counts it
         if isinstance(record, dict):
             yield record
@@ -182,13 +184,15 @@ def _elements(record: dict[str, object], unnest: str | None) -> Iterator[dict[st
     return (record | {str(unnest): element} for element in elements)
 
 
-def _flat(record: MappingType[str, object], prefix: str = "") -> dict[str, str | None]:
-    """Fields of nested objects under dotted names; arrays are left out."""
+def _flat(record: MappingType[str, object], prefix: str = "", depth: int = 0) -> dict[str, str | None]:
+    """Fields of nested objects under dotted names; left out are arrays, what lies too deep, and names with a NUL."""
     flat: dict[str, str | None] = {}
     for name, value in record.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif not isinstance(value, list):
+        if "\0" in name or isinstance(value, list):
+            continue
+        if not isinstance(value, dict):
             text = str(value).lower() if isinstance(value, bool) else str(value)
             flat[f"{prefix}{name}"] = None if value is None else text.strip() or None
+        elif depth < DEEPEST:
+            flat |= _flat(value, f"{prefix}{name}.", depth + 1)
     return flat

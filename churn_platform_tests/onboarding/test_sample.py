@@ -5,6 +5,8 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from churn_platform.onboarding.sample import read_samples
 
 Write = Callable[[str, bytes | str], Path]
@@ -29,3 +31,26 @@ def test_elements_beyond_the_limit_take_no_memory(write: Write) -> None:
     assert (sample.frame.height, sample.unnest) == (60, "items")
     assert sample.frame["items.sku"][-1] == "item59"
     assert peak < 48 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        ('{"customer": "x", "n": ' + '{"a": ' * 20_000 + "1" + "}" * 20_000 + "}", 1),
+        ('{"customer": "x", "n": ' + '{"a": ' * 900 + "1" + "}" * 900 + "}", 2),
+        ('{"customer": "x", "note": "\\ud800"}', 1),
+        ('{"customer": "x", "\\udc00": 1}', 1),
+        ('{"customer": "x", "a\\u0000b": 1}', 2),
+    ],
+    ids=["endless nesting", "deep nesting", "half a surrogate pair", "half a pair in a name", "a NUL in a name"],
+)
+def test_what_no_column_can_hold_is_left_out(line: str, rows: int, write: Write) -> None:
+    [sample] = read_samples([write("log.jsonl", f'{line}\n{{"customer": "c"}}\n')])
+    assert sample.frame["customer"].to_list() == ["x", "c"][-rows:]
+    assert sample.frame.columns == ["customer"]
+
+
+def test_a_number_of_any_length_is_read(write: Write) -> None:
+    digits = "9" * 5000
+    [sample] = read_samples([write("log.jsonl", f'{{"customer": "c", "total": {digits}}}\n')])
+    assert sample.frame.rows() == [("c", digits)]
