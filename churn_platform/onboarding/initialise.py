@@ -52,9 +52,10 @@ def initialise(
         tell: called with a line about what is going on.
 
     Raises:
-        UsageError: one of the files exists, or a source is no file of this machine.
+        UsageError: one of the files exists, `folder` can be none, or a source is no file of this machine.
         InputError: a file cannot be read, or a required column cannot be found; `mapping.draft.toml` then has the rest.
     """
+    _check_folder(folder)
     mapping_file, definition_file = folder / MAPPING, folder / DEFINITION
     existing = [str(file) for file in (mapping_file, definition_file) if file.exists()]
     if existing and not force:
@@ -84,6 +85,15 @@ def initialise(
     definition_draft.replace(definition_file)
     draft.replace(mapping_file)
     return Written(proposal, trial, windows, mapping_file, definition_file)
+
+
+def _check_folder(folder: Path) -> None:
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir():
+        raise UsageError(
+            f"{existing} is a file. Expected a folder for {MAPPING} and {DEFINITION}, there or to be made. Name "
+            "another one with --home."
+        )
 
 
 def _tried(
