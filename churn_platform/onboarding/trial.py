@@ -1,6 +1,5 @@
 """The proposed mapping, tried on the whole files: landed in a throw-away lake, by the code that will land them."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
@@ -14,7 +13,7 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.reader import create_raw_events_view
-from churn_platform.onboarding.scratch import scratch_connection
+from churn_platform.onboarding.scratch import scratch_connection, scratch_folder
 from churn_platform.settings import Home
 
 SQL: Final = Path(__file__).with_name("sql")
@@ -72,15 +71,15 @@ def try_out(
     Args:
         files: in the order in which they are to land.
         activity: the event types that show that a customer is alive.
-        folder: where there is room for a copy of the data; nothing of it stays.
+        folder: where there is room for a copy of the data; nothing of it stays, nor of an earlier try that was killed.
         tell: called with a line before each file.
 
     Raises:
         InputError: a file cannot be read at all, or no row of it can land.
     """
     tolerant = mapping.model_copy(update={"source": mapping.source.model_copy(update={"max_rejected_share": 1.0})})
-    with tempfile.TemporaryDirectory(prefix=".churn-init-", dir=folder) as place:
-        home = Home(Path(place)).create()
+    with scratch_folder(folder) as place:
+        home = Home(place).create()
         reports = []
         for file in files:
             tell(f"Trying the mapping on {file.name} …")
