@@ -52,9 +52,10 @@ def initialise(
         tell: called with a line about what is going on.
 
     Raises:
-        UsageError: one of the files exists, or a source is no file of this machine.
+        UsageError: one of the files exists, `folder` can be none, or a source is no file of this machine.
         InputError: a file cannot be read, or a required column cannot be found; `mapping.draft.toml` then has the rest.
     """
+    _check_folder(folder)
     mapping_file, definition_file = folder / MAPPING, folder / DEFINITION
     existing = [str(file) for file in (mapping_file, definition_file) if file.exists()]
     if existing and not force:
@@ -86,18 +87,37 @@ def initialise(
     return Written(proposal, trial, windows, mapping_file, definition_file)
 
 
+def _check_folder(folder: Path) -> None:
+    existing = next(place for place in (folder, *folder.parents) if place.exists())
+    if not existing.is_dir():
+        raise UsageError(
+            f"{existing} is a file. Expected a folder for {MAPPING} and {DEFINITION}, there or to be made. Name "
+            "another one with --home."
+        )
+
+
 def _tried(
     proposal: Proposal, draft: Path, folder: Path, now: datetime, tell: Callable[[str], None]
 ) -> tuple[Proposal, Trial]:
-    """The proposal with its trial; with day and month swapped, if the sample left them open and all records do not."""
+    """The proposal with its trial, changed where the sample left open, or belies, what all records tell.
+
+    Day and month are swapped if that reads more of the times; an event_id that records share that differ is dropped.
+    """
+
+    def trial_of(tried: Proposal) -> Trial:
+        draft.write_text(mapping_text(tried), encoding="utf-8")
+        return try_out(tried.files, read_mapping(draft), tried.found.types.activity, folder, now, tell)
+
     try:
-        trial = try_out(proposal.files, read_mapping(draft), proposal.found.types.activity, folder, now, tell)
+        trial = trial_of(proposal)
         other = proposal.with_day_and_month_swapped()
         if other is not None and trial.reasons.get(UNREADABLE_TIME):
-            draft.write_text(mapping_text(other), encoding="utf-8")
-            again = try_out(other.files, read_mapping(draft), other.found.types.activity, folder, now, tell)
+            again = trial_of(other)
             if again.reasons.get(UNREADABLE_TIME, 0) < trial.reasons[UNREADABLE_TIME]:
-                return other, again
+                proposal, trial = other, again
+        if trial.shared_ids and "event_id" in proposal.found.choices:
+            proposal = proposal.without_event_id(trial.shared_ids)
+            trial = trial_of(proposal)
     except InputError as error:
         raise InputError(f"{error}\nThe mapping that was tried is {draft}; nothing else is written.") from error
     return proposal, trial

@@ -25,13 +25,17 @@ DOUBTFUL: Final = 0.7
 
 @dataclass(frozen=True)
 class Proposal:
-    """What `churn init` found in the files, under the name that the source is to have."""
+    """What `churn init` found in the files, under the name that the source is to have.
+
+    `refused`: why a column that looked like the event's own identifier is none after all.
+    """
 
     name: str
     sample: Sample
     profile: Profile
     found: Found
     join: Join | None = None
+    refused: str | None = None
 
     @property
     def files(self) -> list[Path]:
@@ -52,6 +56,18 @@ class Proposal:
             choices={**self.found.choices, "event_time": choice},
         )
         return replace(self, found=found)
+
+    def without_event_id(self, shared_ids: int) -> Self:
+        """The proposal without an identifier of the files: all that a record holds tells it from others.
+
+        Args:
+            shared_ids: values of that column that stand for records that differ.
+        """
+        column = self.found.choices["event_id"].columns[0]
+        values = "one of its values stands" if shared_ids == 1 else f"{shared_ids:,} of its values stand"
+        told = f"no event_id: header '{column}' says so, but {values} for several records that differ"
+        choices = {role: choice for role, choice in self.found.choices.items() if role != "event_id"}
+        return replace(self, found=replace(self.found, choices=choices), refused=told)
 
     @property
     def choices(self) -> list[Choice]:
@@ -78,6 +94,8 @@ def mapping_text(proposal: Proposal, trial: Trial | None = None) -> str:
             continue
         lines += comment(f"{choice.confidence:.0%} sure: {choice.evidence}")
         lines.append(f"{choice.role} = {toml_string(choice.expression)}")
+    if proposal.refused:
+        lines += comment(proposal.refused)
     lines += [line for role in proposal.found.missing for line in _missing_lines(role)]
     return "\n".join([*lines, *_type_lines(proposal), *_property_lines(proposal)]) + "\n"
 

@@ -24,6 +24,8 @@ def print_columns(proposal: Proposal, console: Console) -> None:
     if proposal.join:
         told = f"{proposal.join.files}, {proposal.join.line_column} = {proposal.join.header_column}"
         console.print(f"Joined to each record: {told}", markup=False, highlight=False)
+    if proposal.refused:
+        console.print(f"{proposal.refused[0].upper()}{proposal.refused[1:]}.", markup=False, highlight=False)
     if proposal.properties:
         console.print(f"Kept as properties: {', '.join(proposal.properties)}", markup=False, highlight=False)
     if any(choice.confidence < DOUBTFUL for choice in proposal.choices):

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from churn_platform.lake.workbook import sheet_names
 from churn_platform.onboarding.scratch import scratch_connection
 
 RECORDS: Final = 100_000
+DEEPEST: Final = 20  # objects inside each other; what lies deeper is no column
 NO_COLUMNS: Final = Mapping.model_validate(
     {"source": {"name": "unknown"}, "columns": {"user_id": "''", "event_time": "''", "event_type": "''"}}
 )
@@ -47,22 +49,22 @@ class Sample:
 
 
 def read_samples(files: Sequence[Path], limit: int = RECORDS) -> list[Sample]:
-    """The files grouped by their columns, with up to `limit` records of each group.
+    """The files grouped by their columns, with up to `limit` records of all, as many of each file.
 
     Raises:
         InputError: a file cannot be read, has no rows, or its first line looks like data and not like column names.
     """
     groups: dict[tuple[str, ...], list[Sample]] = {}
     for file in files:
-        read = _read(file, limit)
+        read = _read(file, max(1, limit // len(files)))
         key = ("json",) if read.kind == "jsonl" else tuple(sorted(read.frame.columns))
         groups.setdefault(key, []).append(read)
-    return [_together(group, limit) for group in groups.values()]
+    return [_together(group) for group in groups.values()]
 
 
-def _together(group: Sequence[Sample], limit: int) -> Sample:
+def _together(group: Sequence[Sample]) -> Sample:
     first = group[0]
-    frame = pl.concat([sample.frame for sample in group], how="diagonal").head(limit)
+    frame = pl.concat([sample.frame for sample in group], how="diagonal")
     files = tuple(file for sample in group for file in sample.files)
     return Sample(files, first.kind, frame, first.types, first.sheet, first.unnest)
 
@@ -123,20 +125,12 @@ def _check_header(file: str, names: Sequence[str]) -> None:
 
 
 def _read_json(facts: FileFacts, limit: int) -> Sample:
-    records = [record for record in _json_records(facts, limit) if isinstance(record, dict)]
-    if not records:
+    rows, unnest = _json_rows(facts, limit)
+    if not rows:
         raise InputError(
             f"{facts.path.name} line 1 is not a JSON object. Expected JSON Lines: one object a line, such as "
             '{"customer": "7", "at": "2024-03-01T10:00:00Z"}. Export it again.'
         )
-    arrays = dict.fromkeys(
-        name
-        for record in records
-        for name, value in record.items()
-        if isinstance(value, list) and value and all(isinstance(element, dict) for element in value)
-    )
-    unnest = next(iter(arrays), None)
-    rows = [_flat(element) for record in records for element in _elements(record, unnest)][:limit]
     columns = dict.fromkeys(name for row in rows for name in row)
     if not columns:
         raise InputError(f"{facts.path.name}: its objects have no fields. Expected a customer and a time at least.")
@@ -146,41 +140,59 @@ def _read_json(facts: FileFacts, limit: int) -> Sample:
     return Sample((facts.path,), "jsonl", frame, dict.fromkeys(columns, "VARCHAR"), None, unnest)
 
 
-def _json_records(facts: FileFacts, limit: int) -> Iterator[object]:
-    for line in _lines(facts, limit):
+def _json_rows(facts: FileFacts, limit: int) -> tuple[list[dict[str, str | None]], str | None]:
+    """Up to `limit` records as text, and the first array of objects, each of whose elements is a record."""
+    rows: list[dict[str, str | None]] = []
+    unnest = None
+    for record in _json_objects(facts):
+        unnest = unnest or next((name for name, value in record.items() if _is_array_of_objects(value)), None)
+        rows += map(_flat, islice(_elements(record, unnest), limit - len(rows)))
+        if len(rows) >= limit:
+            break
+    return rows, unnest
+
+
+def _json_objects(facts: FileFacts) -> Iterator[dict[str, object]]:
+    for line in islice(_lines(facts), RECORDS):
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
+            record = json.loads(line, parse_int=str)  # Python reads no number of more than 4,300 digits
+            json.dumps(record, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        except (json.JSONDecodeError, UnicodeEncodeError, RecursionError):
             continue  # the lake quarantines it, and the trial counts it
+        if isinstance(record, dict):
+            yield record
 
 
-def _lines(facts: FileFacts, limit: int) -> Iterator[str]:
-    rest, count = b"", 0
+def _is_array_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(element, dict) for element in value)
+
+
+def _lines(facts: FileFacts) -> Iterator[str]:
+    rest = b""
     for block in blocks(facts.readable, facts.compression):
         *whole, rest = (rest + block).split(b"\n")
         for line in whole:
             yield line.decode(errors="replace").removeprefix("\ufeff")
-            count += 1
-            if count >= limit:
-                return
     yield rest.decode(errors="replace")
 
 
-def _elements(record: dict[str, object], unnest: str | None) -> list[dict[str, object]]:
+def _elements(record: dict[str, object], unnest: str | None) -> Iterator[dict[str, object]]:
     """One record per element of the array, the outer fields beside it; the record itself where there is none."""
     elements = record.get(unnest) if unnest else None
     if not isinstance(elements, list) or not elements:
-        return [record]
-    return [record | {str(unnest): element} for element in elements]
+        return iter([record])
+    return (record | {str(unnest): element} for element in elements)
 
 
-def _flat(record: MappingType[str, object], prefix: str = "") -> dict[str, str | None]:
-    """Fields of nested objects under dotted names; arrays are left out."""
+def _flat(record: MappingType[str, object], prefix: str = "", depth: int = 0) -> dict[str, str | None]:
+    """Fields of nested objects under dotted names; left out are arrays, what lies too deep, and names with a NUL."""
     flat: dict[str, str | None] = {}
     for name, value in record.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif not isinstance(value, list):
+        if "\0" in name or isinstance(value, list):
+            continue
+        if not isinstance(value, dict):
             text = str(value).lower() if isinstance(value, bool) else str(value)
             flat[f"{prefix}{name}"] = None if value is None else text.strip() or None
+        elif depth < DEEPEST:
+            flat |= _flat(value, f"{prefix}{name}.", depth + 1)
     return flat

@@ -1,6 +1,5 @@
 """The proposed mapping, tried on the whole files: landed in a throw-away lake, by the code that will land them."""
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
@@ -14,10 +13,10 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.reader import create_raw_events_view
-from churn_platform.onboarding.scratch import scratch_connection
+from churn_platform.onboarding.scratch import scratch_connection, scratch_folder
 from churn_platform.settings import Home
 
-SILENCES: Final = Path(__file__).with_name("sql") / "silences.sql"
+SQL: Final = Path(__file__).with_name("sql")
 TIMEZONE: Final = "UTC"
 
 
@@ -31,6 +30,7 @@ class Trial:
         customers: with at least one activity.
         first_day, last_day: of the events (UTC).
         returns: the return-times table of the activity.
+        shared_ids: event ids under which records that differ land: only one of each would count.
     """
 
     rows: int
@@ -40,6 +40,7 @@ class Trial:
     first_day: date
     last_day: date
     returns: Sequence[ReturnRow]
+    shared_ids: int
 
     @property
     def history_days(self) -> int:
@@ -70,15 +71,15 @@ def try_out(
     Args:
         files: in the order in which they are to land.
         activity: the event types that show that a customer is alive.
-        folder: where there is room for a copy of the data; nothing of it stays.
+        folder: where there is room for a copy of the data; nothing of it stays, nor of an earlier try that was killed.
         tell: called with a line before each file.
 
     Raises:
         InputError: a file cannot be read at all, or no row of it can land.
     """
     tolerant = mapping.model_copy(update={"source": mapping.source.model_copy(update={"max_rejected_share": 1.0})})
-    with tempfile.TemporaryDirectory(prefix=".churn-init-", dir=folder) as place:
-        home = Home(Path(place)).create()
+    with scratch_folder(folder) as place:
+        home = Home(place).create()
         reports = []
         for file in files:
             tell(f"Trying the mapping on {file.name} …")
@@ -97,7 +98,8 @@ def _summarised(home: Home, reports: Sequence[FileReport], activity: Sequence[st
         first, last = connection.execute(bounds).fetchall()[0]
         connection.execute("SET VARIABLE last_day = ?", [last])
         connection.execute("SET VARIABLE activity = ?", [list(activity)])
-        silences = connection.sql(SILENCES.read_text("utf-8")).pl()
+        shared = connection.execute((SQL / "shared_ids.sql").read_text("utf-8")).fetchall()[0][0]
+        silences = connection.sql((SQL / "silences.sql").read_text("utf-8")).pl()
     ended = silences.filter("ended")["days"].to_numpy()
     still_open = silences.filter(~silences["ended"])["days"].to_numpy()
     return Trial(
@@ -108,4 +110,5 @@ def _summarised(home: Home, reports: Sequence[FileReport], activity: Sequence[st
         first_day=first,
         last_day=last,
         returns=return_times(ended, still_open),
+        shared_ids=shared,
     )

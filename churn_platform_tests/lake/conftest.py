@@ -19,18 +19,6 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
-    """Write a small file and return its path."""
-
-    def writer(name: str, content: bytes | str) -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return writer
-
-
-@pytest.fixture
 def land(home: Home) -> Callable[..., FileReport]:
     """Ingest one file with the usual mapping."""
 

@@ -33,18 +33,6 @@ Init = Callable[..., Initialised]
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, bytes | str], Path]:
-    """Write a small file and return its path."""
-
-    def writer(name: str, content: bytes | str) -> Path:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return writer
-
-
-@pytest.fixture
 def init(tmp_path: Path) -> Init:
     """Run init on files and land them with the mapping it wrote, unchanged."""
 

@@ -124,6 +124,14 @@ def test_a_missing_file_is_named(run: Run) -> None:
     assert (code, "nowhere.csv does not exist" in said) == (2, True)
 
 
+@pytest.mark.parametrize("home", ["taken", "taken/shop"])
+def test_a_home_that_is_a_file_is_refused(home: str, write: Write, run: Run, tmp_path: Path) -> None:
+    taken = write("taken", "mine")
+    code, said = run("init", write("log.csv", LOG), "--home", tmp_path / home)
+    assert (code, f"{taken} is a file. Expected a folder" in said) == (2, True)
+    assert taken.read_text() == "mine"
+
+
 @pytest.mark.parametrize("source", ["s3://bucket/log.csv", "https://host/log.csv", "postgres"])
 def test_a_source_elsewhere_is_refused(source: str, run: Run) -> None:
     code, said = run("init", source)

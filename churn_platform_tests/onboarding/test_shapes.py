@@ -217,3 +217,20 @@ def test_day_and_month_that_the_sample_leaves_open_are_told_by_all_records(write
     assert done.written.trial.quarantined == 0
     assert done.landed("event_time")[-1] == (at(2025, 1, 15),)
     assert "all records together read best as %d/%m/%Y" in done.written.mapping.read_text()
+
+
+def test_ids_that_begin_anew_after_the_sample_are_no_event_ids(write: Write, init: Init) -> None:
+    rows = "".join(f"{n},c{n % 40},2024-01-{n % 28 + 1:02},{n}.5\n" for n in range(RECORDS))
+    done = init(write("log.csv", f"event_id,customer,date,amount\n{rows}0,c1,2024-03-01,7.0\n1,c2,2024-03-01,8.0\n"))
+    assert "event_id" not in done.mapping.columns
+    told = "no event_id: header 'event_id' says so, but 2 of its values stand for several records that differ"
+    assert told in done.written.mapping.read_text()
+    assert len({event for (event,) in done.landed("event_id")}) == RECORDS + 2
+    assert done.landed("properties")[0] == ('{"event_id":"0"}',)
+
+
+def test_records_that_are_there_twice_leave_their_ids(write: Write, init: Init) -> None:
+    rows = "".join(f"{n},c{n % 4},2024-01-{n % 28 + 1:02},{n}.5\n" for n in range(40))
+    done = init(write("log.csv", f"event_id,customer,date,amount\n{rows}{rows}"))
+    assert done.landed("event_id")[:2] == [("0",), ("1",)]
+    assert done.written.trial.shared_ids == 0
