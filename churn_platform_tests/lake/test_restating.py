@@ -146,7 +146,7 @@ def test_an_unreadable_correction_leaves_the_landed_file_and_no_trace(
     home: Home, wrong: FileReport, write: Write, land: Land
 ) -> None:
     ledger = home.ledger_file.read_bytes()
-    with pytest.raises(InputError, match="no column 'id'"):
+    with pytest.raises(InputError, match="no column 'user'"):
         restated(home, write("bad.csv", "who,what\nu,purchase\n"))
     mostly_broken = write("broken.csv", text(("a", 1)).replace("2024-05-30 10:00:00", "yesterday"))
     with pytest.raises(InputError, match="cannot land"):
