@@ -229,14 +229,14 @@ def _examined(file: Path, mode: Mode, mapping: Mapping, ledger: Ledger, arrived_
 
 
 def _land_headers(facts: FileFacts, mapping: Mapping, join: Join, home: Home, memory_limit: str) -> Headers:
-    """A file of headers into the lake, once; needs no lock, for nothing else is touched.
+    """A file of headers into the lake, once a mapping; needs no lock, for nothing else is touched.
 
     Raises:
         InputError: as `keep_headers`, or the home holds another source; the ledger says `rejected`.
     """
     ledger = Ledger(home)
     kept = ledger.headers().get(facts.fingerprint)
-    if kept is not None:
+    if kept is not None and kept.mapping_hash == mapping.hash:
         return kept
     try:
         _check_source(ledger, mapping)
