@@ -32,8 +32,11 @@ class Drift:
 
 
 def earlier_columns(ledger: Ledger) -> EarlierColumns | None:
-    """What a file's columns are compared with; None before the first file."""
-    known = [list(landed.columns) for landed in ledger.landed().values() if landed.columns]
+    """What a file's columns are compared with; None before the first file.
+
+    Files that were withdrawn since count: a restatement changes neither which file was the first nor what is new.
+    """
+    known = [list(landed.columns) for landed in ledger.commits() if landed.columns]
     if not known:
         return None
     return EarlierColumns(known[0], [*dict.fromkeys(column for columns in known for column in columns)])

@@ -231,3 +231,16 @@ def test_the_moment_of_the_decision_is_kept_with_its_offset(home: Home, wrong: F
     assert done.restates.decided_at == datetime(2024, 6, 6, 4, tzinfo=UTC)
     arrival = Ledger(home).arrived(done.fingerprint)
     assert arrival is not None and arrival.arrived_at == ARRIVED
+
+
+def test_a_restatement_of_the_first_file_changes_nothing_in_what_counts_as_new(
+    home: Home, wrong: FileReport, corrected: Path, write: Write, land: Land
+) -> None:
+    def with_coupon(name: str, coupon: str) -> FileReport:
+        header, row, _ = text((name, 1)).split("\n")
+        return land(write(f"{name}.csv", f"{header},coupon\n{row},{coupon}\n"), MAPPING, "live")
+
+    assert with_coupon("x", "SAVE").new_columns == ["coupon"]
+    restated(home, corrected)
+    assert with_coupon("y", "EXTRA").new_columns == []
+    assert events(home, "properties")[-2:] == [('{"coupon":"SAVE"}',), ('{"coupon":"EXTRA"}',)]
