@@ -1,5 +1,6 @@
 """Files of headers: no events, but columns for the lines of other files, kept in the lake. See `[join]`."""
 
+import glob
 import tempfile
 from pathlib import Path
 
@@ -72,8 +73,8 @@ def _create_keyed(connection: duckdb.DuckDBPyConnection, join: Join, file: str) 
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping, folder: Path) -> Headers:
-    connection.execute("SET VARIABLE kept = ?", [str(folder / "headers.parquet")])
-    connection.execute("SET VARIABLE quarantine = ?", [str(folder / "quarantine.parquet")])
+    connection.execute("SET VARIABLE kept = ?", [glob.escape(str(folder / "headers.parquet"))])
+    connection.execute("SET VARIABLE quarantine = ?", [glob.escape(str(folder / "quarantine.parquet"))])
     connection.execute("CREATE TEMP VIEW kept AS FROM read_parquet(getvariable('kept'))")
     counted = connection.execute(
         "SELECT reason, count(*) FROM read_parquet(getvariable('quarantine')) GROUP BY 1 ORDER BY 1"

@@ -9,7 +9,7 @@ import pytest
 
 from churn_platform.errors import InputError
 from churn_platform.lake.header_join import headers_path
-from churn_platform.lake.ingest import FileReport, look
+from churn_platform.lake.ingest import FileReport, ingest, look
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.source_file import fingerprint_of
@@ -97,6 +97,17 @@ def test_a_kept_header_file_that_the_corrected_key_does_not_fit_is_named(write: 
     land(path, corrected)
     assert land(lines, corrected).reasons == {"no header": 1}
     assert events(home, "event_id, user_id") == [("a", "u")]
+
+
+def test_a_home_whose_path_looks_like_a_pattern(write: Write, tmp_path: Path) -> None:
+    home = Home(tmp_path / "shop[1]*").create()
+    write("orders.csv", HEADERS + ",u3,2024-03-03,\n")
+    write("lines.csv", f"{LINES}d,9,s1,1,x\n")
+    mapping = joined(max_rejected_share=0.5)
+    for name in ("orders.csv", "lines.csv"):
+        report = ingest(tmp_path / name, "history", mapping, home, "UTC", ARRIVED)
+        assert (report.rows, report.quarantined) == ({"orders.csv": 2, "lines.csv": 3}[name], 1)
+    assert events(home, "event_id, user_id") == [("a", "u1"), ("b", "u2"), ("c", "u1")]
 
 
 def test_what_a_kill_left_of_a_header_file_counts_for_nothing(write: Write, land: Land, home: Home) -> None:
