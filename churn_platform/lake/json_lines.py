@@ -114,6 +114,9 @@ def _unnested(
     connection.execute("SET VARIABLE element_pointers = ?", [[""]])
     connection.execute("SET VARIABLE without_elements = ?", [_without(array)])
     connection.execute("SET VARIABLE not_an_array = ?", [f"{unnest} is not an array"])
+    plain_values = same_column(unnest, [*wanted]) is not None
+    no_object = None if plain_values else f"an element of {unnest} is no object"
+    connection.execute("SET VARIABLE not_an_object = CAST(? AS VARCHAR)", [no_object])
     connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {(SQL / 'jsonl_elements.sql').read_text('utf-8')}")
     element_keys = _Keys(connection, "records", "element", keys.file, array)
     outer: dict[KeyPath, KeyPath] = {}
