@@ -183,10 +183,14 @@ class _Keys:
         return path
 
     def at(self, path: KeyPath, limit: int | None) -> list[str]:
-        """The keys that the objects at a path have, of the first objects only if there is a limit."""
+        """The keys that the objects at a path have, of the first objects only if there is a limit.
+
+        A key with a NUL is left out: no SQL and no name of a column can hold it.
+        """
         objects = f"SELECT {self._value} FROM {self._view} WHERE is_object AND {self._value} IS NOT NULL LIMIT ?"
         rows = self._connection.execute(
-            f"SELECT DISTINCT unnest(json_keys({self._value}, ?)) FROM ({objects}) ORDER BY 1",
+            f"SELECT key FROM (SELECT DISTINCT unnest(json_keys({self._value}, ?)) AS key FROM ({objects})) "
+            "WHERE NOT contains(key, chr(0)) ORDER BY 1",
             [_pointer(path), limit if limit is not None else 2**62],
         ).fetchall()
         return [key for (key,) in rows]

@@ -88,6 +88,14 @@ def test_new_keys_of_json_lines_keep_their_json(write: Write, land: Land, home: 
     assert events(home, "DISTINCT user_id") == [("u",)]
 
 
+def test_a_key_with_a_nul_costs_no_row(write: Write, land: Land, home: Home) -> None:
+    line = {"user": "u", "time": "2024-03-01", "type": "view", "qty": 1, "price": 2}
+    land(write("a.jsonl", json.dumps(line) + "\n"))
+    report = land(write("b.jsonl", json.dumps(line | {"bad\0key": 1, "tag": "x"}) + "\n" + json.dumps(line) + "\n"))
+    assert (report.rows, report.quarantined, report.new_columns) == (2, 0, ["tag"])
+    assert properties(home) == [None, {"tag": "x"}, None]
+
+
 def test_keys_that_are_data_are_no_columns(write: Write, land: Land, home: Home) -> None:
     line = {"user": "u", "time": "2024-03-01", "type": "view", "qty": 1, "price": 2}
     land(write("a.jsonl", json.dumps(line) + "\n"))
