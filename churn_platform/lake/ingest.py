@@ -302,7 +302,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, job: _Job, malformed: l
     columns = create_records_view(connection, job.facts, job.mapping, malformed, elsewhere)
     if job.headers and job.mapping.join:
         join_headers(connection, job.mapping.join, job.headers, job.file.name)
-    drift = drift_of(connection, job.mapping, job.earlier, columns)
+    drift = drift_of(connection, job.mapping, job.earlier, columns, job.facts.kind)
     create_number_macros(connection, job.mapping.source.decimal, job.facts.kind)
     create_canonical_view(
         connection,

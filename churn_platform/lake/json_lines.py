@@ -57,7 +57,7 @@ def prepare_json_lines(
     else:
         paths = [keys.path(name, key) for name, key in wanted.items() if not _is_elsewhere(name, elsewhere, keys, name)]
         shape = _whole_lines(connection, paths)
-    return _with_all_keys(shape, keys.at((), None), "line" if unnest is None else "record")
+    return _with_all_keys(shape, keys.at((), None, MOST_KEYS + 1), "line" if unnest is None else "record")
 
 
 def _is_elsewhere(name: str, elsewhere: list[str], keys: "_Keys", path: str) -> bool:
@@ -182,18 +182,18 @@ class _Keys:
             path = (*path, step)
         return path
 
-    def at(self, path: KeyPath, limit: int | None) -> list[str]:
-        """The keys that the objects at a path have, of the first objects only if there is a limit.
+    def at(self, path: KeyPath, limit: int | None, most: int | None = None) -> list[str]:
+        """The keys that the objects at a path have, of the first objects only if there is a limit; any `most` of them.
 
         A key with a NUL is left out: no SQL and no name of a column can hold it.
         """
         objects = f"SELECT {self._value} FROM {self._view} WHERE is_object AND {self._value} IS NOT NULL LIMIT ?"
         rows = self._connection.execute(
             f"SELECT key FROM (SELECT DISTINCT unnest(json_keys({self._value}, ?)) AS key FROM ({objects})) "
-            "WHERE NOT contains(key, chr(0)) ORDER BY 1",
-            [_pointer(path), limit if limit is not None else 2**62],
+            "WHERE NOT contains(key, chr(0)) LIMIT ?",
+            [_pointer(path), limit if limit is not None else 2**62, most if most is not None else 2**62],
         ).fetchall()
-        return [key for (key,) in rows]
+        return sorted(key for (key,) in rows)
 
     def _step(self, path: KeyPath, name: str) -> str | None:
         sampled = same_column(name, self.at(path, KEYS_SAMPLED))
