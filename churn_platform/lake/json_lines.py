@@ -53,30 +53,54 @@ def prepare_json_lines(
     """
     keys = _lines(connection, file)
     if unnest is not None:
-        shape = _unnested(connection, wanted, unnest, keys, elsewhere)
+        shape, objects = _unnested(connection, wanted, unnest, keys, elsewhere)
     else:
         paths = [keys.path(name, key) for name, key in wanted.items() if not _is_elsewhere(name, elsewhere, keys, name)]
         shape = _whole_lines(connection, paths)
-    return _with_all_keys(shape, keys.at((), None, MOST_KEYS + 1), "line" if unnest is None else "record")
+        objects = [_Object(path, keys, path, "line") for path in ((), *_around(paths))]
+    return _with_all_keys(shape, objects)
 
 
 def _is_elsewhere(name: str, elsewhere: list[str], keys: "_Keys", path: str) -> bool:
     return same_column(name, elsewhere) is not None and keys.find(path) is None
 
 
-def _with_all_keys(shape: RecordShape, keys: Sequence[str], text: str) -> RecordShape:
-    """The shape with the other keys of the lines as columns that hold JSON, read from the text of the objects.
+@dataclass(frozen=True)
+class _Object:
+    """An object whose keys may be columns: `name` of it, `keys` to find them at `path` of, `text` to read them from."""
 
-    Left out: a key that differs from another one only in case, and one that no column can have. Objects with very many
-    different keys have data for keys, not columns, and keep the shape.
+    name: KeyPath
+    keys: "_Keys"
+    path: KeyPath
+    text: str
+
+    def columns(self) -> dict[str, str]:
+        """Each key as a column that holds JSON. Of an object with very many keys, which are data: none."""
+        found = self.keys.at(self.path, None, MOST_KEYS + 1)
+        if len(found) > MOST_KEYS:
+            return {}
+        return {
+            ".".join((*self.name, key)): f"json_extract({self.text}, {literal(_pointer((*self.path, key)))})"
+            for key in found
+        }
+
+
+def _around(paths: Iterable[KeyPath]) -> list[KeyPath]:
+    """The objects that the paths lead through, the whole record left out."""
+    return [*dict.fromkeys(path[:length] for path in paths for length in range(1, len(path)))]
+
+
+def _with_all_keys(shape: RecordShape, objects: Iterable[_Object]) -> RecordShape:
+    """The shape with the other keys of the objects as columns.
+
+    Left out: a key that differs from another one only in case, and one that no column can have.
     """
-    if len(keys) > MOST_KEYS:
-        return shape
     columns, taken = dict(shape.columns), {name.casefold() for name in (*shape.columns, *NO_COLUMNS)}
-    for key in keys:
-        if key.casefold() not in taken:
-            taken.add(key.casefold())
-            columns[key] = f"CASE WHEN is_object THEN json_extract({text}, {literal(_pointer((key,)))}) END"
+    for one in objects:
+        for name, value in one.columns().items():
+            if name.casefold() not in taken:
+                taken.add(name.casefold())
+                columns[name] = f"CASE WHEN is_object THEN {value} END"
     return replace(shape, columns=columns)
 
 
@@ -106,7 +130,8 @@ def _unnested(
     unnest: str,
     keys: "_Keys",
     elsewhere: list[str],
-) -> RecordShape:
+) -> tuple[RecordShape, list[_Object]]:
+    """The shape of elements with the fields around them, and the objects that the mapping names fields of."""
     within = f"{unnest}.".casefold()
     missing = any(f"{name}.".casefold().startswith(within) for name in elsewhere) and keys.find(unnest) is None
     array = tuple(unnest.split(".")) if missing else keys.path(unnest, "source.unnest")
@@ -135,7 +160,11 @@ def _unnested(
     columns = _values(connection, "fields", "pointers", outer)
     columns |= _values(connection, "element_fields", "element_pointers", inner)
     whole = "{'record': CASE WHEN is_object THEN CAST(record AS JSON) ELSE to_json(record) END, 'element': element}"
-    return RecordShape(columns, whole, "broken", "element_number")
+    objects = [_Object(path, keys, path, "record") for path in ((), *_around((*outer, array)))]
+    if array not in inner:
+        within_elements = ((), *_around(inner.values()))
+        objects += [_Object((*array, *path), element_keys, path, "element") for path in within_elements]
+    return RecordShape(columns, whole, "broken", "element_number"), objects
 
 
 class _Keys:

@@ -65,7 +65,7 @@ def drift_of(
     named = {name.casefold() for name in referenced_columns(mapping)}
     kept: list[str] = []
     if earlier is not None:
-        used = named | {_object(name) for name in [*named, mapping.source.unnest or ""]} | _folded(earlier.first)
+        used = named | _objects([*named, f"{mapping.source.unnest or ''}."]) | _folded(earlier.first)
         kept = [column for column in columns if column.casefold() not in used]
         if kind == "jsonl" and len(kept) > MOST_NEW_KEYS:
             columns, kept = [column for column in columns if column.casefold() in used], []
@@ -81,6 +81,12 @@ def drift_of(
 
 def _folded(columns: Sequence[str]) -> set[str]:
     return {column.casefold() for column in columns}
+
+
+def _objects(names: Sequence[str]) -> set[str]:
+    """The objects that dotted names lead through."""
+    parts = [name.casefold().split(".") for name in names]
+    return {".".join(found[:length]) for found in parts for length in range(1, len(found))}
 
 
 def _object(name: str) -> str:

@@ -121,6 +121,29 @@ def test_fields_of_elements_drift_as_columns_do(write: Write, land: Land, home: 
     assert events(home, "item_id, quantity") == [("a", Decimal(1)), ("b", None), (None, None), ("a", Decimal(1))]
 
 
+def test_new_fields_of_nested_objects_that_the_mapping_uses_are_kept(write: Write, land: Land, home: Home) -> None:
+    columns = {"user_id": "customer.id", "event_time": "at", "event_type": "'view'", "channel": "meta.from.app"}
+    first = {"at": "2024-03-01", "customer": {"id": 1}, "meta": {"from": {"app": "ios"}}, "other": {"x": 1}}
+    land(write("a.jsonl", json.dumps(first) + "\n"), mapping_of(columns))
+    second = {"at": "2024-03-02", "customer": {"id": 1, "tier": "gold"}, "other": {"x": 1, "y": 2},
+              "meta": {"page": 3, "from": {"app": "ios", "version": [2]}}}  # fmt: skip
+    report = land(write("b.jsonl", json.dumps(second) + "\n"), mapping_of(columns))
+    assert sorted(report.new_columns) == ["customer.tier", "meta.from.version", "meta.page"]
+    assert properties(home) == [None, {"customer.tier": "gold", "meta.page": 3, "meta.from.version": [2]}]
+
+
+def test_new_fields_of_elements_and_around_them_are_kept(write: Write, land: Land, home: Home) -> None:
+    columns = {"user_id": "user", "event_time": "at", "event_type": "'view'", "item_id": "cart.items.sku"}
+    mapping, line = mapping_of(columns, unnest="cart.items"), {"user": "u", "at": "2024-03-01"}
+    land(write("a.jsonl", json.dumps(line | {"cart": {"items": [{"sku": "a"}]}}) + "\n"), mapping)
+    cart = {"gift": True, "items": [{"sku": "b", "color": "red"}, {"sku": "c"}]}
+    report = land(write("b.jsonl", json.dumps(line | {"cart": cart}) + "\n"), mapping)
+    assert sorted(report.new_columns) == ["cart.gift", "cart.items.color"]
+    assert sorted(str(found) for found in properties(home)) == sorted(
+        map(str, [None, {"cart.gift": True, "cart.items.color": "red"}, {"cart.gift": True}])
+    )
+
+
 def test_new_typed_columns_keep_their_type(tmp_path: Path, land: Land, home: Home) -> None:
     frame = pl.DataFrame({"user": ["u"], "time": [at(2024, 3, 1)], "type": ["view"], "qty": [1], "price": [2.5]})
     frame.write_parquet(tmp_path / "a.parquet")
