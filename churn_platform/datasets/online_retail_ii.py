@@ -4,6 +4,7 @@ Source: Chen, D. (2012), Online Retail II, UCI Machine Learning Repository, doi 
 does not carry the data: it uses a Parquet file that lies in CHURN_DATASETS, or makes one from the publisher's workbook.
 """
 
+import glob
 import hashlib
 import os
 import shutil
@@ -138,11 +139,13 @@ def _check_sha256(file: Path, expected: str) -> None:
 def _check_content(file: Path, expected: Figures, what: str, remedy: str) -> None:
     with _database() as connection:
         try:
-            lines = connection.read_parquet(str(file))
+            lines = connection.read_parquet(glob.escape(str(file)))
             columns = {name: str(kind) for name, kind in zip(lines.columns, lines.types, strict=True)}
             if columns != COLUMNS:
                 raise InputError(f"{what} has other columns.\n  expected {COLUMNS}\n  found {columns}\n{remedy}")
-            row = connection.execute(_query("online_retail_ii_figures"), {"parquet": str(file)}).fetchall()[0]
+            row = connection.execute(
+                _query("online_retail_ii_figures"), {"parquet": glob.escape(str(file))}
+            ).fetchall()[0]
         except duckdb.Error as error:
             raise InputError(f"{what} is not a readable Parquet file: {error}\n{remedy}") from error
     differences = [

@@ -1,5 +1,6 @@
 """Files of headers: no events, but columns for the lines of other files, kept in the lake. See `[join]`."""
 
+import glob
 import tempfile
 from pathlib import Path
 
@@ -7,15 +8,14 @@ import duckdb
 
 from churn_platform.errors import InputError
 from churn_platform.lake.canonical import SQL, column_types
-from churn_platform.lake.expressions import find_column, literal, quoted
-from churn_platform.lake.header_join import headers_path, key_names
+from churn_platform.lake.expressions import literal, quoted
+from churn_platform.lake.header_join import headers_path, key_names, key_of_header, refuse_twice
 from churn_platform.lake.ledger import Headers
 from churn_platform.lake.mapping import Join, Mapping
 from churn_platform.lake.reading import reading
 from churn_platform.lake.records import Malformed, check_whole, create_headers_view, malformed_records
 from churn_platform.lake.source_file import FileFacts, in_utf8
 from churn_platform.lake.staging import move_durably, quarantine_path, write_rejected
-from churn_platform.lake.texts import identifier
 from churn_platform.settings import Home
 
 
@@ -51,7 +51,7 @@ def _write(
         create_headers_view(connection, facts, mapping, malformed)
         columns = [quoted(column) for column in column_types(connection, "source_records")]
         _create_keyed(connection, join, facts.path.name)
-        kept = f"SELECT {', '.join([*columns, *key_names(join)])} FROM keyed WHERE __rejection IS NULL"
+        kept = f"SELECT {', '.join(columns)} FROM keyed WHERE __rejection IS NULL"
         connection.execute("SET VARIABLE target = ?", [str(folder / "headers.parquet")])
         connection.execute(f"COPY ({kept}) TO (getvariable('target')) (FORMAT parquet)")
         connection.execute("SET VARIABLE source_file = ?", [facts.path.name])
@@ -63,23 +63,18 @@ def _write(
 
 
 def _create_keyed(connection: duckdb.DuckDBPyConnection, join: Join, file: str) -> None:
-    types = column_types(connection, "source_records")
-    keys = []
-    for ours, theirs in join.on.items():
-        column = find_column(theirs, f"join.on.{ours}", [*types], file)
-        keys.append(identifier(quoted(column), types[column]))
-    named = ", ".join(f"{key} AS {name}" for key, name in zip(keys, key_names(join), strict=True))
+    keys = key_of_header(join, column_types(connection, "source_records"), file)
     missing = " OR ".join(f"{key} IS NULL" for key in keys)
     without = literal(f"missing {' or '.join(join.on.values())}")
     reason = f"CASE WHEN {missing} THEN {without} END"
     connection.execute(
-        f"CREATE TEMP VIEW keyed AS SELECT *, {named}, coalesce(__broken, {reason}) AS __rejection FROM source_records"
+        f"CREATE TEMP VIEW keyed AS SELECT *, coalesce(__broken, {reason}) AS __rejection FROM source_records"
     )
 
 
 def _summary(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: Mapping, folder: Path) -> Headers:
-    connection.execute("SET VARIABLE kept = ?", [str(folder / "headers.parquet")])
-    connection.execute("SET VARIABLE quarantine = ?", [str(folder / "quarantine.parquet")])
+    connection.execute("SET VARIABLE kept = ?", [glob.escape(str(folder / "headers.parquet"))])
+    connection.execute("SET VARIABLE quarantine = ?", [glob.escape(str(folder / "quarantine.parquet"))])
     connection.execute("CREATE TEMP VIEW kept AS FROM read_parquet(getvariable('kept'))")
     counted = connection.execute(
         "SELECT reason, count(*) FROM read_parquet(getvariable('quarantine')) GROUP BY 1 ORDER BY 1"
@@ -93,6 +88,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, facts: FileFacts, mapping: M
         quarantined=sum(count for _, count in counted),
         reasons=dict(counted),
         columns=[*column_types(connection, "kept")],
+        mapping_hash=mapping.hash,
     )
 
 
@@ -104,14 +100,7 @@ def _check(connection: duckdb.DuckDBPyConnection, file: str, mapping: Mapping, j
             f"{file}: {headers.quarantined} of {total} rows cannot be headers ({counts}), more than "
             f"max_rejected_share = {limit} allows, so none of them is kept. Export the file again."
         )
-    names = ", ".join(key_names(join))
-    twice = connection.execute(
-        f"SELECT {names}, count(*) FROM kept GROUP BY {names} HAVING count(*) > 1 ORDER BY ALL LIMIT 1"
-    ).fetchone()
-    if twice is not None:
-        *values, count = twice
-        key = ", ".join(f"{name} = '{value}'" for name, value in zip(join.on.values(), values, strict=True))
-        raise InputError(
-            f"{file}: {key} stands in {count} rows. Expected one row a key in a file that [join] names. If these rows "
-            "are lines, correct files under [join] in the mapping; else export each header once."
-        )
+    keys = key_of_header(join, column_types(connection, "kept"), file)
+    named = ", ".join(f"{key} AS {name}" for key, name in zip(keys, key_names(join), strict=True))
+    connection.execute(f"CREATE TEMP VIEW keyed AS SELECT '' AS __file, {named} FROM kept")
+    refuse_twice(connection, "keyed", join, {"": file})

@@ -1,5 +1,7 @@
 """The lines of one file joined to the headers of others that have landed. See `[join]` of the mapping."""
 
+import glob
+from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +18,9 @@ from churn_platform.settings import Home
 
 @dataclass(frozen=True)
 class KnownHeaders:
-    """The header files that have landed, oldest first: their Parquet files, and all their columns."""
+    """The header files that have landed, oldest first: each Parquet file with its name; and all their columns."""
 
-    paths: list[Path]
+    files: dict[Path, str]
     columns: list[str]
 
 
@@ -37,7 +39,8 @@ def known_headers(home: Home, mapping: Mapping, file: str) -> KnownHeaders | Non
             f"'{mapping.join.files}'. Name or drop such a file before this one or together with it."
         )
     columns = dict.fromkeys(column for headers in landed.values() for column in headers.columns)
-    return KnownHeaders([headers_path(home, fingerprint) for fingerprint in landed], [*columns])
+    files = {headers_path(home, fingerprint): headers.file for fingerprint, headers in landed.items()}
+    return KnownHeaders(files, [*columns])
 
 
 def headers_path(home: Home, fingerprint: str) -> Path:
@@ -46,14 +49,27 @@ def headers_path(home: Home, fingerprint: str) -> Path:
 
 
 def key_names(join: Join) -> list[str]:
-    """The columns of the kept headers that hold their key."""
+    """The columns that hold the key of a line or a header while they are joined."""
     return [f"__key_{number}" for number in range(1, len(join.on) + 1)]
+
+
+def key_of_header(join: Join, types: MappingType[str, str], file: str) -> list[str]:
+    """The key of a header as SQL over its columns, one expression a column that `on` names.
+
+    Raises:
+        InputError: the file lacks one of them.
+    """
+    columns = [find_column(theirs, f"join.on.{ours}", [*types], file) for ours, theirs in join.on.items()]
+    return [identifier(quoted(column), types[column]) for column in columns]
 
 
 def join_headers(connection: duckdb.DuckDBPyConnection, join: Join, known: KnownHeaders, file: str) -> None:
     """Complete `source_records` with the columns of the headers; of several headers of a key the latest file's counts.
 
     The file's own column wins where both have one of a name. A record without its header is broken: 'no header'.
+
+    Raises:
+        InputError: the file or a header file lacks a column of the key, or a key stands twice in a header file.
     """
     connection.execute("ALTER VIEW source_records RENAME TO own_records")
     own = column_types(connection, "own_records")
@@ -63,15 +79,8 @@ def join_headers(connection: duckdb.DuckDBPyConnection, join: Join, known: Known
         column = find_column(name, f"join.on.{name}", [*own], file)
         given.append(f"{identifier(quoted(column), own[column])} AS {key}")
     connection.execute(f"CREATE TEMP VIEW keyed_records AS SELECT *, {', '.join(given)} FROM own_records")
-    connection.execute("SET VARIABLE headers = ?", [[str(path) for path in known.paths]])
     names = ", ".join(keys)
-    # only the headers that this file needs: a daily delivery does not sort the headers of all years
-    connection.execute(
-        "CREATE TEMP TABLE headers AS SELECT *, true AS __found "
-        "FROM read_parquet(getvariable('headers'), union_by_name = true, filename = '__file') "
-        f"WHERE ({names}) IN (SELECT ({names}) FROM keyed_records) QUALIFY row_number() OVER "
-        f"(PARTITION BY {names} ORDER BY list_position(getvariable('headers'), __file) DESC) = 1"
-    )
+    _create_needed(connection, join, known, names)
     added = [name for name in column_types(connection, "headers") if same_column(name, [*own]) is None]
     no_header = f"'no header' || chr(31) || concat_ws(', ', {names})"
     broken = f"CASE WHEN __broken IS NULL AND __found IS NULL THEN {no_header} ELSE __broken END AS __broken"
@@ -80,3 +89,55 @@ def join_headers(connection: duckdb.DuckDBPyConnection, join: Join, known: Known
         f"CREATE TEMP VIEW source_records AS SELECT {', '.join(selected)} FROM keyed_records "
         f"LEFT JOIN headers USING ({names})"
     )
+
+
+def _create_needed(connection: duckdb.DuckDBPyConnection, join: Join, known: KnownHeaders, names: str) -> None:
+    """Create `headers`: the newest header of each key that the file needs, by its key as the mapping declares it now.
+
+    Only these: a daily delivery does not sort the headers of all years.
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for path, file in known.files.items():
+        escaped = glob.escape(str(path))
+        connection.execute("SET VARIABLE header = ?", [escaped])
+        connection.execute("CREATE OR REPLACE TEMP VIEW header AS FROM read_parquet(getvariable('header'))")
+        alike.setdefault(tuple(key_of_header(join, column_types(connection, "header"), file)), []).append(escaped)
+    queries = []
+    for number, (key, paths) in enumerate(alike.items()):
+        connection.execute(f"SET VARIABLE headers_{number} = ?", [paths])
+        named = ", ".join(f"{value} AS {name}" for value, name in zip(key, key_names(join), strict=True))
+        queries.append(
+            f"SELECT COLUMNS(lambda name: NOT starts_with(name, '__')), __file, {named} FROM "
+            f"read_parquet(getvariable('headers_{number}'), union_by_name = true, filename = '__file')"
+        )
+    connection.execute("SET VARIABLE headers = ?", [[str(path) for path in known.files]])
+    connection.execute(
+        f"CREATE TEMP TABLE needed AS FROM ({' UNION ALL BY NAME '.join(queries)}) "
+        f"WHERE ({names}) IN (SELECT ({names}) FROM keyed_records)"
+    )
+    refuse_twice(connection, "needed", join, {str(path): file for path, file in known.files.items()})
+    connection.execute(
+        "CREATE TEMP TABLE headers AS SELECT *, true AS __found FROM needed QUALIFY row_number() OVER "
+        f"(PARTITION BY {names} ORDER BY list_position(getvariable('headers'), __file) DESC) = 1"
+    )
+
+
+def refuse_twice(connection: duckdb.DuckDBPyConnection, headers: str, join: Join, files: MappingType[str, str]) -> None:
+    """Check that no key of a view with `__file` and the key stands twice in a file; `files` has their names.
+
+    Raises:
+        InputError: one does.
+    """
+    names = ", ".join(key_names(join))
+    twice = connection.execute(
+        f"SELECT __file, {names}, count(*) FROM {headers} GROUP BY __file, {names} HAVING count(*) > 1 "
+        "ORDER BY ALL LIMIT 1"
+    ).fetchone()
+    if twice is not None:
+        path, *values, count = twice
+        key = ", ".join(f"{name} = '{value}'" for name, value in zip(join.on.values(), values, strict=True))
+        raise InputError(
+            f"{files[path]}: {key} stands in {count} rows. Expected one row a key in a file that [join] names. If "
+            "these rows are lines, correct files under [join] in the mapping; else correct on, or export each header "
+            "once."
+        )

@@ -229,14 +229,14 @@ def _examined(file: Path, mode: Mode, mapping: Mapping, ledger: Ledger, arrived_
 
 
 def _land_headers(facts: FileFacts, mapping: Mapping, join: Join, home: Home, memory_limit: str) -> Headers:
-    """A file of headers into the lake, once; needs no lock, for nothing else is touched.
+    """A file of headers into the lake, once a mapping; needs no lock, for nothing else is touched.
 
     Raises:
         InputError: as `keep_headers`, or the home holds another source; the ledger says `rejected`.
     """
     ledger = Ledger(home)
     kept = ledger.headers().get(facts.fingerprint)
-    if kept is not None:
+    if kept is not None and kept.mapping_hash == mapping.hash:
         return kept
     try:
         _check_source(ledger, mapping)
@@ -302,7 +302,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, job: _Job, malformed: l
     columns = create_records_view(connection, job.facts, job.mapping, malformed, elsewhere)
     if job.headers and job.mapping.join:
         join_headers(connection, job.mapping.join, job.headers, job.file.name)
-    drift = drift_of(connection, job.mapping, job.earlier, columns)
+    drift = drift_of(connection, job.mapping, job.earlier, columns, job.facts.kind)
     create_number_macros(connection, job.mapping.source.decimal, job.facts.kind)
     create_canonical_view(
         connection,

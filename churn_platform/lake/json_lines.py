@@ -53,30 +53,54 @@ def prepare_json_lines(
     """
     keys = _lines(connection, file)
     if unnest is not None:
-        shape = _unnested(connection, wanted, unnest, keys, elsewhere)
+        shape, objects = _unnested(connection, wanted, unnest, keys, elsewhere)
     else:
         paths = [keys.path(name, key) for name, key in wanted.items() if not _is_elsewhere(name, elsewhere, keys, name)]
         shape = _whole_lines(connection, paths)
-    return _with_all_keys(shape, keys.at((), None), "line" if unnest is None else "record")
+        objects = [_Object(path, keys, path, "line") for path in ((), *_around(paths))]
+    return _with_all_keys(shape, objects)
 
 
 def _is_elsewhere(name: str, elsewhere: list[str], keys: "_Keys", path: str) -> bool:
     return same_column(name, elsewhere) is not None and keys.find(path) is None
 
 
-def _with_all_keys(shape: RecordShape, keys: Sequence[str], text: str) -> RecordShape:
-    """The shape with the other keys of the lines as columns that hold JSON, read from the text of the objects.
+@dataclass(frozen=True)
+class _Object:
+    """An object whose keys may be columns: `name` of it, `keys` to find them at `path` of, `text` to read them from."""
 
-    Left out: a key that differs from another one only in case, and one that no column can have. Objects with very many
-    different keys have data for keys, not columns, and keep the shape.
+    name: KeyPath
+    keys: "_Keys"
+    path: KeyPath
+    text: str
+
+    def columns(self) -> dict[str, str]:
+        """Each key as a column that holds JSON. Of an object with very many keys, which are data: none."""
+        found = self.keys.at(self.path, None, MOST_KEYS + 1)
+        if len(found) > MOST_KEYS:
+            return {}
+        return {
+            ".".join((*self.name, key)): f"json_extract({self.text}, {literal(_pointer((*self.path, key)))})"
+            for key in found
+        }
+
+
+def _around(paths: Iterable[KeyPath]) -> list[KeyPath]:
+    """The objects that the paths lead through, the whole record left out."""
+    return [*dict.fromkeys(path[:length] for path in paths for length in range(1, len(path)))]
+
+
+def _with_all_keys(shape: RecordShape, objects: Iterable[_Object]) -> RecordShape:
+    """The shape with the other keys of the objects as columns.
+
+    Left out: a key that differs from another one only in case, and one that no column can have.
     """
-    if len(keys) > MOST_KEYS:
-        return shape
     columns, taken = dict(shape.columns), {name.casefold() for name in (*shape.columns, *NO_COLUMNS)}
-    for key in keys:
-        if key.casefold() not in taken:
-            taken.add(key.casefold())
-            columns[key] = f"CASE WHEN is_object THEN json_extract({text}, {literal(_pointer((key,)))}) END"
+    for one in objects:
+        for name, value in one.columns().items():
+            if name.casefold() not in taken:
+                taken.add(name.casefold())
+                columns[name] = f"CASE WHEN is_object THEN {value} END"
     return replace(shape, columns=columns)
 
 
@@ -106,7 +130,8 @@ def _unnested(
     unnest: str,
     keys: "_Keys",
     elsewhere: list[str],
-) -> RecordShape:
+) -> tuple[RecordShape, list[_Object]]:
+    """The shape of elements with the fields around them, and the objects that the mapping names fields of."""
     within = f"{unnest}.".casefold()
     missing = any(f"{name}.".casefold().startswith(within) for name in elsewhere) and keys.find(unnest) is None
     array = tuple(unnest.split(".")) if missing else keys.path(unnest, "source.unnest")
@@ -114,6 +139,9 @@ def _unnested(
     connection.execute("SET VARIABLE element_pointers = ?", [[""]])
     connection.execute("SET VARIABLE without_elements = ?", [_without(array)])
     connection.execute("SET VARIABLE not_an_array = ?", [f"{unnest} is not an array"])
+    plain_values = same_column(unnest, [*wanted]) is not None
+    no_object = None if plain_values else f"an element of {unnest} is no object"
+    connection.execute("SET VARIABLE not_an_object = CAST(? AS VARCHAR)", [no_object])
     connection.execute(f"CREATE OR REPLACE TEMP VIEW records AS {(SQL / 'jsonl_elements.sql').read_text('utf-8')}")
     element_keys = _Keys(connection, "records", "element", keys.file, array)
     outer: dict[KeyPath, KeyPath] = {}
@@ -132,7 +160,11 @@ def _unnested(
     columns = _values(connection, "fields", "pointers", outer)
     columns |= _values(connection, "element_fields", "element_pointers", inner)
     whole = "{'record': CASE WHEN is_object THEN CAST(record AS JSON) ELSE to_json(record) END, 'element': element}"
-    return RecordShape(columns, whole, "broken", "element_number")
+    objects = [_Object(path, keys, path, "record") for path in ((), *_around((*outer, array)))]
+    if array not in inner:
+        within_elements = ((), *_around(inner.values()))
+        objects += [_Object((*array, *path), element_keys, path, "element") for path in within_elements]
+    return RecordShape(columns, whole, "broken", "element_number"), objects
 
 
 class _Keys:
@@ -179,14 +211,18 @@ class _Keys:
             path = (*path, step)
         return path
 
-    def at(self, path: KeyPath, limit: int | None) -> list[str]:
-        """The keys that the objects at a path have, of the first objects only if there is a limit."""
+    def at(self, path: KeyPath, limit: int | None, most: int | None = None) -> list[str]:
+        """The keys that the objects at a path have, of the first objects only if there is a limit; any `most` of them.
+
+        A key with a NUL is left out: no SQL and no name of a column can hold it.
+        """
         objects = f"SELECT {self._value} FROM {self._view} WHERE is_object AND {self._value} IS NOT NULL LIMIT ?"
         rows = self._connection.execute(
-            f"SELECT DISTINCT unnest(json_keys({self._value}, ?)) FROM ({objects}) ORDER BY 1",
-            [_pointer(path), limit if limit is not None else 2**62],
+            f"SELECT key FROM (SELECT DISTINCT unnest(json_keys({self._value}, ?)) AS key FROM ({objects})) "
+            "WHERE NOT contains(key, chr(0)) LIMIT ?",
+            [_pointer(path), limit if limit is not None else 2**62, most if most is not None else 2**62],
         ).fetchall()
-        return [key for (key,) in rows]
+        return sorted(key for (key,) in rows)
 
     def _step(self, path: KeyPath, name: str) -> str | None:
         sampled = same_column(name, self.at(path, KEYS_SAMPLED))

@@ -71,7 +71,10 @@ class Landed:
 
 @dataclass(frozen=True)
 class Headers:
-    """A file of headers that is kept in the lake: its rows, those quarantined by reason, and its columns."""
+    """A file of headers that is kept in the lake: its rows, those quarantined by reason, and its columns.
+
+    `mapping_hash`: of the mapping that it was kept through; which rows and columns are kept depends on it.
+    """
 
     fingerprint: str
     file: str
@@ -80,6 +83,7 @@ class Headers:
     quarantined: int
     reasons: Mapping[str, int]
     columns: Sequence[str]
+    mapping_hash: str = ""
 
 
 class Ledger:

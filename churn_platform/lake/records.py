@@ -54,7 +54,7 @@ def create_records_view(
         elsewhere: columns that the file may lack, because they are added to the view later.
 
     Returns:
-        The file's columns; of JSON Lines the keys of the lines, and the paths that the mapping names.
+        The file's columns; of JSON Lines the keys of the lines and of the objects that the mapping names fields of.
 
     Raises:
         InputError: the header cannot be read, or the mapping names a column that it lacks.

@@ -1,5 +1,6 @@
 """From one file's staged rows to fragments, one Parquet file per arrival day, and to the quarantine."""
 
+import glob
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -67,7 +68,7 @@ def write_quarantine(
 ) -> None:
     """Write `quarantine.parquet` of the rejected parts and the malformed records."""
     parts = sorted(str(path) for path in (folder / "parts" / REJECTED_PARTITION).glob("*.parquet"))
-    connection.execute("SET VARIABLE rejected_parts = ?", [parts])
+    connection.execute("SET VARIABLE rejected_parts = ?", [[glob.escape(part) for part in parts]])
     if parts:
         connection.execute(f"CREATE TEMP TABLE rejected AS {(SQL / 'rejected.sql').read_text('utf-8')}")
     else:
@@ -106,7 +107,7 @@ def merge_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for day in sorted((folder / "parts").glob("known_date=????-??-??")):
         parts = sorted(day.glob("*.parquet"))
         if len(parts) > 1:
-            connection.execute("SET VARIABLE day_parts = ?", [[str(path) for path in parts]])
+            connection.execute("SET VARIABLE day_parts = ?", [[glob.escape(str(path)) for path in parts]])
             connection.execute("SET VARIABLE target = ?", [str(day / "merged")])
             connection.execute(
                 "COPY (SELECT * FROM read_parquet(getvariable('day_parts'), hive_partitioning = false)) "
@@ -129,7 +130,8 @@ def summarise(
     unmapped: dict[str, dict[str, int]] = {}
     first = last = None
     if list((folder / "parts").glob("known_date=????-??-??")):
-        connection.execute("SET VARIABLE landed = ?", [str(folder / "parts" / "known_date=????-??-??" / "*")])
+        days_folders = f"{glob.escape(str(folder / 'parts'))}/known_date=????-??-??/*"
+        connection.execute("SET VARIABLE landed = ?", [days_folders])
         connection.execute(f"CREATE TEMP VIEW landed AS {(SQL / 'landed.sql').read_text('utf-8')}")
         days = dict(connection.execute("SELECT known_date, count(*) FROM landed GROUP BY 1 ORDER BY 1").fetchall())
         types = dict(connection.execute("SELECT event_type, count(*) FROM landed GROUP BY 1 ORDER BY 1").fetchall())

@@ -20,11 +20,9 @@ BATCH_BYTES = 1024**3
 
 
 def complete(home: Home) -> list[LandingFile]:
-    """Files to ingest now, one batch of those that have settled and those that a launcher has looked at as they are."""
+    """All files that have settled and those that a launcher has looked at as they are."""
     expected, settled = Ledger(home).expectations(), {file.path for file in waiting(home, SETTLE_SECONDS)}
-    return batch(
-        [file for file in waiting(home) if file.path in settled or fingerprint_of(file.path) in expected],
-    )
+    return [file for file in waiting(home) if file.path in settled or fingerprint_of(file.path) in expected]
 
 
 def batch(files: Sequence[LandingFile]) -> list[LandingFile]:

@@ -1,5 +1,6 @@
 """The rows that a gate refused, kept in the quarantine."""
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ def write_failing_rows(
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, file: Path, rule: str, grain: Sequence[str]) -> Failing:
-    parameters: dict[str, str | int] = {"file": str(file), "rule": rule}
+    parameters: dict[str, str | int] = {"file": glob.escape(str(file)), "rule": rule}
     counted = connection.execute(
         "SELECT count(*) FROM read_parquet($file) WHERE failed_expectation = $rule", parameters
     ).fetchall()
@@ -62,7 +63,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, file: Path, rule: str, grai
         " ORDER BY ALL LIMIT $shown",
         parameters | {"shown": SHOWN_KEYS},
     ).fetchall()
-    query = f"SELECT * FROM read_parquet({literal(str(file))}) WHERE failed_expectation = {literal(rule)}"
+    query = f"SELECT * FROM read_parquet({literal(glob.escape(str(file)))}) WHERE failed_expectation = {literal(rule)}"
     return Failing(int(counted[0][0]), [_printable(grain, key) for key in keys], query)
 
 

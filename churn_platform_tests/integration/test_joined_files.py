@@ -1,6 +1,6 @@
 """Order headers and lines in two files, through the command and through landing/."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -55,3 +55,21 @@ def test_lines_and_headers_land_together_whatever_their_order(tmp_path: Path, mo
     assert sorted(path.name for path in home.accepted.iterdir()) == ["lines1.csv", "lines21.csv", "orders21.csv"]
     assert len(set(events(home, "event_id"))) == 50
     assert events(home, "user_id, order_id")[-1] == ("c4", "25")
+
+
+def test_headers_that_sort_after_a_batch_of_lines_come_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home").create()
+    home.mapping_file.write_text(MAPPING)
+    for first in (1, 6, 11):
+        lines, _ = write_orders(home.landing, first, first + 4)
+        lines.rename(lines.with_name(f"a{lines.name}"))
+    monkeypatch.setenv("CHURN_HOME", str(home.root))
+    monkeypatch.setattr("churn_platform.orchestration.arrivals.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("churn_platform.orchestration.arrivals.BATCH_FILES", 2)
+    today = datetime.now(UTC).date()
+    assert materialise(home, ["raw_events"], today, today).success
+    assert [landed.file for landed in Ledger(home).landed().values()] == ["alines1.csv", "alines6.csv"]
+    assert [path.name for path in home.landing.glob("*.csv")] == ["alines11.csv"]
+    assert list(home.rejected.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 
 from churn_platform.errors import InputError
 from churn_platform.lake.header_join import headers_path
-from churn_platform.lake.ingest import FileReport, look
+from churn_platform.lake.ingest import FileReport, ingest, look
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import Mapping
 from churn_platform.lake.source_file import fingerprint_of
@@ -71,6 +71,43 @@ def test_the_same_headers_twice_change_nothing(write: Write, land: Land, home: H
     before = {file: file.read_bytes() for file in home.lake.rglob("*") if file.is_file()}
     assert land(path.rename(path.with_name("orders_again.csv")), joined()).fingerprint == first.fingerprint
     assert {file: file.read_bytes() for file in home.lake.rglob("*") if file.is_file()} == before
+
+
+def test_a_corrected_key_counts_for_the_headers_that_are_kept_already(write: Write, land: Land, home: Home) -> None:
+    header = "row,id,customer,placed\n1,2,anna,2024-03-01\n2,3,bert,2024-03-02\n3,1,carl,2024-03-03\n"
+    path, lines = write("orders.csv", header), "line,order_id,sku,qty,note\n"
+    land(path, joined(on={"order_id": "row"}))
+    land(write("a.csv", f"{lines}a,1,s,1,\nb,2,s,1,\n"), joined())
+    land(path, joined())
+    land(write("b.csv", f"{lines}c,1,s,1,\nd,3,s,1,\n"), joined())
+    assert events(home, "event_id, user_id") == [("a", "carl"), ("b", "anna"), ("c", "carl"), ("d", "bert")]
+
+
+def test_a_kept_header_file_that_the_corrected_key_does_not_fit_is_named(write: Write, land: Land, home: Home) -> None:
+    path = write("orders.jsonl", '{"row": 1, "to": {"id": 7}, "customer": "u", "placed": "2024-03-01", "same": 1}\n'
+                 '{"row": 2, "to": {"id": 8}, "customer": "v", "placed": "2024-03-01", "same": 1}\n')  # fmt: skip
+    land(path, joined(on={"order_id": "row"}))
+    lines = write("lines.csv", "line,order_id,sku,qty,note\na,7,s,1,\nb,1,s,1,\n")
+    with pytest.raises(InputError, match=r"orders\.jsonl: same = '1' stands in 2 rows"):
+        land(lines, joined(on={"order_id": "same"}))
+    with pytest.raises(InputError, match=r"join\.on\.order_id: orders\.jsonl has no column 'to\.id'"):
+        land(lines, joined(on={"order_id": "to.id"}))
+    nested = {"columns": COLUMNS | {"channel": "to.id"}, "join": {"files": "orders*", "on": {"order_id": "to.id"}}}
+    corrected = Mapping.model_validate(joined().model_dump() | nested)
+    land(path, corrected)
+    assert land(lines, corrected).reasons == {"no header": 1}
+    assert events(home, "event_id, user_id") == [("a", "u")]
+
+
+def test_a_home_whose_path_looks_like_a_pattern(write: Write, tmp_path: Path) -> None:
+    home = Home(tmp_path / "shop[1]*").create()
+    write("orders.csv", HEADERS + ",u3,2024-03-03,\n")
+    write("lines.csv", f"{LINES}d,9,s1,1,x\n")
+    mapping = joined(max_rejected_share=0.5)
+    for name in ("orders.csv", "lines.csv"):
+        report = ingest(tmp_path / name, "history", mapping, home, "UTC", ARRIVED)
+        assert (report.rows, report.quarantined) == ({"orders.csv": 2, "lines.csv": 3}[name], 1)
+    assert events(home, "event_id, user_id") == [("a", "u1"), ("b", "u2"), ("c", "u1")]
 
 
 def test_what_a_kill_left_of_a_header_file_counts_for_nothing(write: Write, land: Land, home: Home) -> None:

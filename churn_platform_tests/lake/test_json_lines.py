@@ -117,6 +117,24 @@ def test_what_is_no_array_and_a_bad_element_are_quarantined_with_their_text(
     assert (third[0], json.loads(str(third[3]))["record"]) == (4, "broken")
 
 
+def test_an_element_that_is_no_object_is_quarantined_and_its_neighbours_land(
+    write: Write, land: Land, home: Home
+) -> None:
+    records = [order(1, [item("a"), 5, None, [1], "b", item("a")]), order(2, [None])]
+    report = land(write("a.jsonl", as_lines(*records)), mapping_of(ORDER, unnest="items", max_rejected_share=0.9))
+    assert (report.rows, report.reasons) == (2, {"an element of items is no object": 5})
+    assert events(home, "source_row, item_id") == [(1, "a"), (1, "a")]
+    assert len(set(events(home, "event_id"))) == 2
+    found = quarantined(home, report.fingerprint)
+    assert sorted((row, str(text)) for row, _, text, _ in found) == [
+        (1, '"b"'), (1, "5"), (1, "[1]"), (1, "null"), (2, "null"),
+    ]  # fmt: skip
+    around = {key: value for key, value in order(1).items() if key != "items"}
+    originals = [json.loads(str(original)) for *_, original in found[:4]]
+    assert {json.dumps(original["record"]) for original in originals} == {json.dumps(around)}
+    assert [original["element"] for original in originals if original["element"] == 5] == [5]
+
+
 def test_an_array_within_an_object_and_of_plain_values(write: Write, land: Land, home: Home) -> None:
     columns = {"user_id": "user", "event_time": "at", "event_type": "'view'", "item_id": "seen.skus"}
     record = {"at": "2024-03-01", "user": "u", "seen": {"page": 1, "skus": ["a", "b"]}}

@@ -146,7 +146,7 @@ def test_an_unreadable_correction_leaves_the_landed_file_and_no_trace(
     home: Home, wrong: FileReport, write: Write, land: Land
 ) -> None:
     ledger = home.ledger_file.read_bytes()
-    with pytest.raises(InputError, match="no column 'id'"):
+    with pytest.raises(InputError, match="no column 'user'"):
         restated(home, write("bad.csv", "who,what\nu,purchase\n"))
     mostly_broken = write("broken.csv", text(("a", 1)).replace("2024-05-30 10:00:00", "yesterday"))
     with pytest.raises(InputError, match="cannot land"):
@@ -231,3 +231,16 @@ def test_the_moment_of_the_decision_is_kept_with_its_offset(home: Home, wrong: F
     assert done.restates.decided_at == datetime(2024, 6, 6, 4, tzinfo=UTC)
     arrival = Ledger(home).arrived(done.fingerprint)
     assert arrival is not None and arrival.arrived_at == ARRIVED
+
+
+def test_a_restatement_of_the_first_file_changes_nothing_in_what_counts_as_new(
+    home: Home, wrong: FileReport, corrected: Path, write: Write, land: Land
+) -> None:
+    def with_coupon(name: str, coupon: str) -> FileReport:
+        header, row, _ = text((name, 1)).split("\n")
+        return land(write(f"{name}.csv", f"{header},coupon\n{row},{coupon}\n"), MAPPING, "live")
+
+    assert with_coupon("x", "SAVE").new_columns == ["coupon"]
+    restated(home, corrected)
+    assert with_coupon("y", "EXTRA").new_columns == []
+    assert events(home, "properties")[-2:] == [('{"coupon":"SAVE"}',), ('{"coupon":"EXTRA"}',)]

@@ -88,13 +88,24 @@ def test_new_keys_of_json_lines_keep_their_json(write: Write, land: Land, home: 
     assert events(home, "DISTINCT user_id") == [("u",)]
 
 
-def test_keys_that_are_data_are_no_columns(write: Write, land: Land, home: Home) -> None:
+def test_a_key_with_a_nul_costs_no_row(write: Write, land: Land, home: Home) -> None:
     line = {"user": "u", "time": "2024-03-01", "type": "view", "qty": 1, "price": 2}
     land(write("a.jsonl", json.dumps(line) + "\n"))
-    many = "".join(json.dumps(line | {f"visit {number}": 1}) + "\n" for number in range(1001))
+    report = land(write("b.jsonl", json.dumps(line | {"bad\0key": 1, "tag": "x"}) + "\n" + json.dumps(line) + "\n"))
+    assert (report.rows, report.quarantined, report.new_columns) == (2, 0, ["tag"])
+    assert properties(home) == [None, {"tag": "x"}, None]
+
+
+@pytest.mark.parametrize(("keys", "kept"), [(100, True), (101, False), (1001, False)])
+def test_keys_that_are_data_are_no_columns(keys: int, kept: bool, write: Write, land: Land, home: Home) -> None:
+    line = {"user": "u", "time": "2024-03-01", "type": "view", "qty": 1, "price": 2}
+    land(write("a.jsonl", json.dumps(line) + "\n"))
+    many = "".join(json.dumps(line | {f"visit {number}": 1}) + "\n" for number in range(keys))
     report = land(write("b.jsonl", many))
-    assert (report.rows, report.new_columns) == (1001, [])
-    assert set(properties(home)) == {None}
+    assert (report.rows, len(report.new_columns)) == (keys, keys if kept else 0)
+    assert properties(home)[-1] == ({f"visit {keys - 1}": 1} if kept else None)
+    few = land(write("c.jsonl", json.dumps(line | {"visit 0": 1}) + "\n"))
+    assert few.new_columns == ([] if kept else ["visit 0"])
 
 
 def test_fields_of_elements_drift_as_columns_do(write: Write, land: Land, home: Home) -> None:
@@ -108,6 +119,29 @@ def test_fields_of_elements_drift_as_columns_do(write: Write, land: Land, home: 
     assert (lacking.missing_columns, without.missing_columns) == (["items.qty"], ["items.sku", "items.qty"])
     assert again.notes == []
     assert events(home, "item_id, quantity") == [("a", Decimal(1)), ("b", None), (None, None), ("a", Decimal(1))]
+
+
+def test_new_fields_of_nested_objects_that_the_mapping_uses_are_kept(write: Write, land: Land, home: Home) -> None:
+    columns = {"user_id": "customer.id", "event_time": "at", "event_type": "'view'", "channel": "meta.from.app"}
+    first = {"at": "2024-03-01", "customer": {"id": 1}, "meta": {"from": {"app": "ios"}}, "other": {"x": 1}}
+    land(write("a.jsonl", json.dumps(first) + "\n"), mapping_of(columns))
+    second = {"at": "2024-03-02", "customer": {"id": 1, "tier": "gold"}, "other": {"x": 1, "y": 2},
+              "meta": {"page": 3, "from": {"app": "ios", "version": [2]}}}  # fmt: skip
+    report = land(write("b.jsonl", json.dumps(second) + "\n"), mapping_of(columns))
+    assert sorted(report.new_columns) == ["customer.tier", "meta.from.version", "meta.page"]
+    assert properties(home) == [None, {"customer.tier": "gold", "meta.page": 3, "meta.from.version": [2]}]
+
+
+def test_new_fields_of_elements_and_around_them_are_kept(write: Write, land: Land, home: Home) -> None:
+    columns = {"user_id": "user", "event_time": "at", "event_type": "'view'", "item_id": "cart.items.sku"}
+    mapping, line = mapping_of(columns, unnest="cart.items"), {"user": "u", "at": "2024-03-01"}
+    land(write("a.jsonl", json.dumps(line | {"cart": {"items": [{"sku": "a"}]}}) + "\n"), mapping)
+    cart = {"gift": True, "items": [{"sku": "b", "color": "red"}, {"sku": "c"}]}
+    report = land(write("b.jsonl", json.dumps(line | {"cart": cart}) + "\n"), mapping)
+    assert sorted(report.new_columns) == ["cart.gift", "cart.items.color"]
+    assert sorted(str(found) for found in properties(home)) == sorted(
+        map(str, [None, {"cart.gift": True, "cart.items.color": "red"}, {"cart.gift": True}])
+    )
 
 
 def test_new_typed_columns_keep_their_type(tmp_path: Path, land: Land, home: Home) -> None:

@@ -74,14 +74,11 @@ def test_a_batch_is_all_history_and_the_first_deliveries_that_fit(home: Home, mo
     assert batch(live) == live[:1]
 
 
-def test_a_run_takes_one_batch_and_counts_files_that_a_launcher_has_looked_at_as_complete(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(arrivals, "BATCH_FILES", 2)
+def test_files_that_a_launcher_has_looked_at_count_as_complete(home: Home) -> None:
     fresh = [drop(home, f"l{number}.csv", ROWS.replace("u1", f"x{number}"), mode="live") for number in range(4)]
     assert complete(home) == []
     expect(home, fresh[1:], NOW)
-    assert complete(home) == fresh[1:3]
+    assert complete(home) == fresh[1:]
 
 
 def test_an_unreadable_file_is_refused_and_no_days_are_noted(home: Home) -> None:

@@ -10,7 +10,7 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.landing import LandingFile, accept, misplaced, reject
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.reader import create_raw_events_view
-from churn_platform.orchestration.arrivals import complete, without_headers
+from churn_platform.orchestration.arrivals import batch, complete, without_headers
 from churn_platform.orchestration.partitions import arrival_days
 from churn_platform.orchestration.progress import progress_of
 from churn_platform.orchestration.shop import Shop
@@ -97,7 +97,9 @@ def _land(context: dg.AssetExecutionContext, shop: Shop) -> LandingEvents:
 
 
 def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list[FileReport], dict[str, str]]:
-    """Ingest every complete file in landing/; a bad one is moved aside while the good ones go on.
+    """Ingest one batch of the complete files in landing/; a bad one is moved aside while the good ones go on.
+
+    The headers of all of them come first: a batch holds lines whose headers sort after it.
 
     Raises:
         InputError: the mapping itself is wrong; every file stays where it is.
@@ -111,9 +113,10 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
 
     for file, error in misplaced(shop.home):
         refuse(file, error)
-    if not complete(shop.home):
+    found = complete(shop.home)
+    if not found:
         return reports, refused
-    files = without_headers(shop.home, complete(shop.home), shop.now(), refuse)
+    files = batch(without_headers(shop.home, found, shop.now(), refuse))
     mapping = read_mapping(shop.home.mapping_file)
     for file in files:
         try:

@@ -5,7 +5,11 @@ SELECT
   is_object,
   fields,
   record,
-  broken,
+  CASE
+    WHEN broken IS NOT NULL THEN broken
+    WHEN getvariable('not_an_object') IS NOT NULL AND is_element AND coalesce(json_type(element), 'NULL') <> 'OBJECT'
+      THEN getvariable('not_an_object') || chr(31) || coalesce(CAST(element AS VARCHAR), 'null')
+  END AS broken,
   element,
   json_extract_string(element, getvariable('element_pointers')) AS element_fields,
   CASE WHEN element IS NOT NULL THEN element_number END AS element_number,
@@ -18,6 +22,7 @@ FROM (
     broken,
     unnest(elements) AS element,
     unnest(numbers) AS element_number,
+    is_element,
     __row
   FROM (
     SELECT
@@ -32,6 +37,7 @@ FROM (
       END AS broken,
       CASE WHEN len(elements) > 0 THEN elements ELSE [CAST(NULL AS JSON)] END AS elements,
       range(1, greatest(len(elements), 1) + 1) AS numbers,
+      len(elements) > 0 AS is_element,
       __row
     FROM (
       SELECT
