@@ -10,7 +10,7 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.landing import LandingFile, accept, misplaced, reject
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.reader import create_raw_events_view
-from churn_platform.orchestration.arrivals import complete, without_headers
+from churn_platform.orchestration.arrivals import ONLY_FILE, complete, without_headers
 from churn_platform.orchestration.partitions import arrival_days
 from churn_platform.orchestration.progress import progress_of
 from churn_platform.orchestration.shop import Shop
@@ -111,9 +111,10 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
 
     for file, error in misplaced(shop.home):
         refuse(file, error)
-    if not complete(shop.home):
+    taken = complete(shop.home, context.run.tags.get(ONLY_FILE))
+    if not taken:
         return reports, refused
-    files = without_headers(shop.home, complete(shop.home), shop.now(), refuse)
+    files = without_headers(shop.home, taken, shop.now(), refuse)
     mapping = read_mapping(shop.home.mapping_file)
     for file in files:
         try:
