@@ -130,7 +130,8 @@ def _snapshots_after(home: Home, first: date) -> SnapshotsAfter:
         scored = []
         if table_exists(connection, "churn_scores"):
             scored = connection.execute(
-                "SELECT DISTINCT snapshot_date FROM churn_scores WHERE snapshot_date BETWEEN $first AND $newest - 1",
+                "SELECT DISTINCT snapshot_date FROM churn_scores WHERE snapshot_date >= $first"
+                " AND snapshot_date <> $newest",
                 {"first": first, "newest": shop.plan.newest},
             ).fetchall()
     return SnapshotsAfter(

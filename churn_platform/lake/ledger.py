@@ -225,14 +225,14 @@ class Ledger:
         return sorted({day for landed in self.landed().values() for day in landed.days})
 
     def history_watermark(self) -> date | None:
-        """The last full day of the newest history load; None without one."""
-        return max((landed.last_full_day for landed in self.landed().values() if landed.last_full_day), default=None)
+        """The last full day that a history load has declared, one withdrawn since included; None without one."""
+        return max((landed.last_full_day for landed in self.commits() if landed.last_full_day), default=None)
 
     def watermark(self) -> date | None:
         """The last arrival day declared complete (design, section 3); None while the lake is empty.
 
         A history load declares its last full day, a live delivery the day before its arrival; the later one holds. A
-        delivery that was withdrawn since had arrived all the same, so that a restatement never turns the clock back.
+        file that was withdrawn since had arrived all the same, so that a restatement never turns the clock back.
         """
         complete = [landed.arrival_day - ONE_DAY for landed in self.commits() if landed.arrival_day]
         history = self.history_watermark()

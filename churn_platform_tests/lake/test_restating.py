@@ -127,6 +127,14 @@ def test_history_is_restated_by_the_days_of_its_events(home: Home, write: Write,
     assert touched_days(Ledger(home), done) == [date(2024, 5, 28), date(2024, 5, 30)]
 
 
+def test_history_restated_by_a_shorter_file_leaves_its_days_declared_complete(
+    home: Home, write: Write, land: Land
+) -> None:
+    land(write("wrong.csv", text(("a", 1))), MAPPING)
+    restated(home, write("right.csv", text(("a", 1)).replace("2024-05-30", "2024-05-20")))
+    assert Ledger(home).watermark() == Ledger(home).history_watermark() == date(2024, 5, 29)
+
+
 def test_withdrawn_rows_do_not_come_back_by_dropping_their_file_again(
     home: Home, wrong: FileReport, corrected: Path, write: Write, land: Land
 ) -> None:
