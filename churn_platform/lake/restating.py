@@ -61,7 +61,9 @@ def restate(
     arrival = ledger.arrived(replaced.fingerprint)
     if arrival is None:
         raise ValueError(f"the ledger holds no arrival of {replaced.file}, although it has landed")
-    record, _ = write(facts, mapping, home, timezone, replaced.mode, arrival.arrived_at, report)
+    # committed rows stay as they are until the line of the ledger, also where this very content has landed before
+    stored_as = f"{facts.fingerprint}-{len(ledger.commits())}"
+    record, _ = write(facts, mapping, home, timezone, replaced.mode, arrival.arrived_at, report, stored_as=stored_as)
     restatement = Restatement(replaced.fingerprint, arrival.arrived_at, decision.by, decision.note, decision.at)
     committed = replace(record, restates=restatement)
     ledger.commit(committed)
@@ -111,7 +113,7 @@ def compare(home: Home, restated: Landed, target: Path) -> dict[str, int]:
 
 
 def _fragments(home: Home, landed: Landed) -> Sequence[Path]:
-    return [fragment_path(home.events, day, landed.fingerprint) for day in sorted(landed.days)]
+    return [fragment_path(home.events, day, landed.name_in_lake) for day in sorted(landed.days)]
 
 
 def _made_already(ledger: Ledger, fingerprint: str, replaces: str) -> Landed | None:

@@ -139,13 +139,13 @@ def summarise(
     return Staged(folder, sum(days.values()), sum(reasons.values()), days, reasons, types, unmapped, first, last)
 
 
-def publish(staged: Staged, home: Home, fingerprint: str) -> None:
+def publish(staged: Staged, home: Home, name_in_lake: str) -> None:
     """Rename the staged fragments and the quarantine into place, durably. Nobody reads them before the ledger line."""
     targets = {}
     for day in staged.days:
         (part,) = (staged.folder / "parts" / f"known_date={day.isoformat()}").iterdir()
-        targets[part] = fragment_path(home.events, day, fingerprint)
-    quarantine = quarantine_path(home, fingerprint)
+        targets[part] = fragment_path(home.events, day, name_in_lake)
+    quarantine = quarantine_path(home, name_in_lake)
     if staged.quarantined:
         targets[staged.folder / "quarantine.parquet"] = quarantine
     else:
@@ -157,9 +157,9 @@ def publish(staged: Staged, home: Home, fingerprint: str) -> None:
         sync_to_disk(folder)
 
 
-def quarantine_path(home: Home, fingerprint: str) -> Path:
+def quarantine_path(home: Home, name_in_lake: str) -> Path:
     """Where the rows of one file that did not land lie."""
-    return home.quarantine / "files" / f"{fingerprint}.parquet"
+    return home.quarantine / "files" / f"{name_in_lake}.parquet"
 
 
 def move_durably(part: Path, target: Path) -> None:

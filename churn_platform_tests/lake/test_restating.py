@@ -19,7 +19,7 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.ledger import Landed, Ledger
 from churn_platform.lake.restating import Decision, compare, restate, touched_days
 from churn_platform.settings import Home
-from churn_platform_tests.lake.shop_files import ARRIVED, events, mapping_of
+from churn_platform_tests.lake.shop_files import ARRIVED, events, mapping_of, quarantined
 
 MAPPING = mapping_of(
     {"event_id": "id", "user_id": "user", "event_time": "time", "event_type": "type", "quantity": "qty",
@@ -231,6 +231,27 @@ def test_a_killed_restatement_leaves_the_old_file_or_the_new_one(
         assert [row[:2] for row in quantities(home)] in (old, new)
     restated(home, corrected)
     assert [row[:2] for row in quantities(home)] == new
+
+
+def test_a_death_before_the_line_of_the_ledger_leaves_a_correction_that_had_landed_as_it_was(
+    home: Home, wrong: FileReport, write: Write, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrected = write("right.csv", text(("d", 4), ("e", 5)) + "f,,2024-05-30 10:00:00,purchase,6,1\n")
+    landed = land(corrected, MAPPING, "live")
+    before = quantities(home), quarantined(home, landed.fingerprint)
+    assert landed.quarantined == 1
+    other = mapping_of({**MAPPING.columns, "user_id": "coalesce(user, 'guest')"})
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            restate(corrected, "wrong.csv", DECISION, other, home, "UTC")
+    assert (quantities(home), quarantined(home, landed.fingerprint)) == before
+    restate(corrected, "wrong.csv", DECISION, other, home, "UTC")
+    assert [row[:2] for row in quantities(home)] == [("d", 4), ("e", 5), ("f", 6)]
 
 
 def test_the_moment_of_the_decision_is_kept_with_its_offset(home: Home, wrong: FileReport, corrected: Path) -> None:
