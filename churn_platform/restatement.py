@@ -78,7 +78,7 @@ def restate_file(
         with progress_of(file.name, log) as progress:
             restated = restate(file, replaces, Decision(by, note, now), mapping, home, timezone, progress)
         keep(file, home)
-        report = home.reports / "restatements" / f"{restated.fingerprint}.json"
+        report = home.reports / "restatements" / f"{restated.name_in_lake}.json"
         changes = report.with_suffix(".parquet")
         events = compare(home, restated, changes)
     ledger = Ledger(home)

@@ -185,7 +185,7 @@ class Ledger:
         found: dict[str, Landed] = {}
         for landed in self.commits():
             found.pop(landed.fingerprint, None)
-            if landed.restates is not None:
+            if landed.restates is not None and landed.restates.replaces != landed.fingerprint:
                 found[landed.restates.replaces] = landed
         return found
 

@@ -233,6 +233,23 @@ def test_a_killed_restatement_leaves_the_old_file_or_the_new_one(
     assert [row[:2] for row in quantities(home)] == new
 
 
+def test_a_file_that_landed_by_a_wrong_mapping_takes_its_own_place(
+    home: Home, wrong: FileReport, write: Write, land: Land, tmp_path: Path
+) -> None:
+    file, state = write("wrong.csv", text(("a", 1), ("b", 2), ("c", 3))), Ledger(home).state()
+    pence = mapping_of({**MAPPING.columns, "unit_price": "CAST(price AS DOUBLE) / 100"})
+    done = [restate(file, "wrong.csv", DECISION, pence, home, "UTC") for _ in range(2)]
+    assert done[0] == done[1]
+    assert {row[0] for row in events(home, "unit_price::DOUBLE")} == {0.025}
+    assert {row[3] for row in quantities(home)} == {DAY}
+    assert Ledger(home).landed() == {wrong.fingerprint: done[0]}
+    assert Ledger(home).withdrawn() == {}
+    assert Ledger(home).state() != state
+    counts = compare(home, done[0], tmp_path / "changes.parquet")
+    assert counts == {"removed": 0, "added": 0, "changed": 3, "unchanged": 0}
+    assert land(file, pence, "live").status == "already landed"
+
+
 def test_a_death_before_the_line_of_the_ledger_leaves_a_correction_that_had_landed_as_it_was(
     home: Home, wrong: FileReport, write: Write, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
