@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from churn_platform.settings import Home
 
 REJECTED_PARTITION = "known_date=__HIVE_DEFAULT_PARTITION__"
 SYNC_THREADS = 8
+# Of `ingest.look`, of `header_files.keep_headers`, and of the trial of `churn init`, below the home.
+SCRATCH = ("lake/.look-*", "lake/.headers-*", ".churn-init-*")
+SCRATCH_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,20 @@ def staging_folder(home: Home, fingerprint: str) -> Path:
     folder = root / fingerprint
     folder.mkdir(parents=True)
     return folder
+
+
+def sweep_scratch(home: Home) -> None:
+    """Remove what killed looks at files, and killed trials of a mapping, left more than a day ago.
+
+    They run without the writer lock, so what is younger may be in use.
+    """
+    for path in [path for pattern in SCRATCH for path in home.root.glob(pattern)]:
+        try:
+            age = time.time() - path.stat().st_mtime
+        except FileNotFoundError:  # its owner has just finished
+            continue
+        if age > SCRATCH_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:

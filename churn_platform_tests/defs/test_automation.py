@@ -1,5 +1,7 @@
 """The sensor on landing/, in a real Dagster instance and a real home."""
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -279,7 +281,9 @@ def test_a_batch_that_no_run_brings_through_holds_up_neither_the_scores_nor_the_
     assert [file.path.name for file in waiting(home)] == ["day-9.csv", "day-10.csv"]
 
 
-def test_a_run_for_one_file_takes_no_other(instance: DagsterInstance, home: Home) -> None:
+def test_a_run_for_one_file_takes_no_other_and_clears_what_killed_looks_left(
+    instance: DagsterInstance, home: Home
+) -> None:
     drop(home.landing, "day-8.csv")
     drop(home.landing, "day-9.csv", ROWS.replace("u1", "u3"))
     history = drop(home.history_landing, "day-9.csv", ROWS.replace("u1", "u4"))
@@ -287,9 +291,14 @@ def test_a_run_for_one_file_takes_no_other(instance: DagsterInstance, home: Home
     assert complete(home, "history/day-9.csv") == [LandingFile(history, "history")]
     shop, (raw_events,) = Shop(home_folder=str(home.root)), defs().assets or []
     assert isinstance(raw_events, dg.AssetsDefinition)
+    left, in_use = home.lake / ".look-killed", home.lake / ".look-now"
+    for folder in (left, in_use):
+        folder.mkdir()
+    os.utime(left, (time.time() - 2 * 86400,) * 2)
     tags = {ONLY_FILE: "day-9.csv", **range_tags(NOW.date(), NOW.date())}
     assert dg.materialize([raw_events], resources={"shop": shop}, instance=instance, tags=tags).success
     assert [file.path for file in waiting(home)] == [history, home.landing / "day-8.csv"]
+    assert (left.exists(), in_use.exists()) == (False, True)
 
 
 def test_a_file_that_is_still_being_written_waits(

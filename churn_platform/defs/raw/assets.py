@@ -10,6 +10,7 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.landing import LandingFile, accept, misplaced, reject
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.reader import create_raw_events_view
+from churn_platform.lake.staging import sweep_scratch
 from churn_platform.orchestration.arrivals import ONLY_FILE, complete, without_headers
 from churn_platform.orchestration.partitions import arrival_days
 from churn_platform.orchestration.progress import progress_of
@@ -109,6 +110,7 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
         refused[file.path.name] = str(error)
         context.log.error(f"{file.path.name} was moved to {reject(file, error)}: {error}")
 
+    sweep_scratch(shop.home)
     for file, error in misplaced(shop.home):
         refuse(file, error)
     taken = complete(shop.home, context.run.tags.get(ONLY_FILE))
