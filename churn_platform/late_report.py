@@ -22,11 +22,16 @@ def report_late_rows(home: Home) -> tuple[list[SnapshotEffect], Path]:
     Nothing else is written: past snapshots, scores and the published file stay as they are.
 
     Raises:
-        UsageError: nothing has been scored yet.
+        UsageError: nothing has been scored yet, or the home has lost its warehouse.
         HomeBusy: a run is at work in this home.
     """
     if not home.published_file.exists():
         raise UsageError(f"{home.root} has published no scores yet. Run 'churn run' first, or name another --home.")
+    if not home.warehouse_file.exists():
+        raise UsageError(
+            f"{home.warehouse_file} does not exist, although scores are published; past scores are compared from it. "
+            "Restore it from a backup. 'churn run' builds it anew from the lake, but without the past scores."
+        )
     with open_instance(home), WriterLock(home.lock_file) as lock:
         lock.acquire("churn late")
         effects, summary = late_effects(Shop(home_folder=str(home.root)))

@@ -78,7 +78,7 @@ def restate_file(
         with progress_of(file.name, log) as progress:
             restated = restate(file, replaces, Decision(by, note, now), mapping, home, timezone, progress)
         keep(file, home)
-        report = home.reports / "restatements" / f"{restated.fingerprint}.json"
+        report = home.reports / "restatements" / f"{restated.name_in_lake}.json"
         changes = report.with_suffix(".parquet")
         events = compare(home, restated, changes)
     ledger = Ledger(home)
@@ -130,7 +130,8 @@ def _snapshots_after(home: Home, first: date) -> SnapshotsAfter:
         scored = []
         if table_exists(connection, "churn_scores"):
             scored = connection.execute(
-                "SELECT DISTINCT snapshot_date FROM churn_scores WHERE snapshot_date BETWEEN $first AND $newest - 1",
+                "SELECT DISTINCT snapshot_date FROM churn_scores WHERE snapshot_date >= $first"
+                " AND snapshot_date <> $newest",
                 {"first": first, "newest": shop.plan.newest},
             ).fetchall()
     return SnapshotsAfter(

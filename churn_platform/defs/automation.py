@@ -15,7 +15,14 @@ from churn_platform.lake.landing import LandingFile, reject, waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.source_file import fingerprint_of
-from churn_platform.orchestration.arrivals import SETTLE_SECONDS, batch, expect, without_headers
+from churn_platform.orchestration.arrivals import (
+    NO_FILE,
+    ONLY_FILE,
+    SETTLE_SECONDS,
+    batch,
+    expect,
+    without_headers,
+)
 from churn_platform.orchestration.dead_runs import fail_dead_runs
 from churn_platform.orchestration.partitions import LAKE_STATE, range_tags
 from churn_platform.settings import Home, environment
@@ -62,6 +69,8 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     A backlog is taken in order, one batch a run; nothing but the files and the ledger tells what has been done, so a
     restart at any point repeats nothing and forgets nothing.
     Where files have landed but no run has published since, daily_refresh is started for them.
+    A batch that no run brings through holds nothing up: what has landed is scored without it, then its first file is
+    tried alone, and moved to landing/rejected/ where three runs of its own fail too.
     """
     settings = environment()
     home = Home(settings.shop_home()).create()
@@ -83,19 +92,9 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     if looked_at.skipped:
         seen = len(taken) - looked_at.skipped
         return dg.SkipReason(f"Looked at {seen} of {len(taken)} files; the next tick goes on.")
-    if looked_at.files:
-        history = any(file.mode == "history" for file in looked_at.files)
-        if left := len(waits) - len(taken):
-            context.log.info(f"{left} more files wait for the runs after this one.")
-        return _request(
-            context,
-            full_refresh if history else daily_refresh,
-            _key(looked_at.files),
-            _named(looked_at.files),
-            min(looked_at.days),
-            max(looked_at.days),
-        )
-    return _for_what_has_landed(context, Ledger(home)) or dg.SkipReason(f"No complete file waits in {home.landing}.")
+    if left := len(waits) - len(taken):
+        context.log.info(f"{left} more files wait for the runs after this one.")
+    return _next(context, home, looked_at)
 
 
 @dataclass
@@ -105,6 +104,27 @@ class _LookedAt:
     files: list[LandingFile] = field(default_factory=list)
     days: list[date] = field(default_factory=list)
     skipped: int = 0
+
+
+def _next(context: dg.SensorEvaluationContext, home: Home, found: _LookedAt) -> dg.SensorResult | dg.SkipReason:
+    """The first of these runs that has not failed three times: for the files, for what has landed, for the first file.
+
+    Where all have, that file is moved aside; the files behind it are looked at by the next tick.
+    """
+    files, landed = found.files, _what_has_landed(context, Ledger(home))
+    offers = [landed] if landed else []
+    if files:
+        offers = [_offer(home, files, found.days), *offers, _offer(home, files[:1], found.days[:2])]
+    for offer in offers:
+        if (tried := _tried(context, offer)) < ATTEMPTS:
+            return _request(context, offer, tried)
+    if files:
+        return _give_up(context, files[0], offers[-1])
+    if landed:
+        return dg.SkipReason(
+            f"{ATTEMPTS} runs did not bring {landed.names} through. See the latest of them, then run by hand."
+        )
+    return dg.SkipReason(f"No complete file waits in {home.landing}.")
 
 
 def _look(
@@ -124,17 +144,52 @@ def _look(
     return found
 
 
+@dataclass(frozen=True)
+class _Offer:
+    """One run to ask for: `names` what it is for, `only` the one file in landing/ that it takes (see `arrivals`)."""
+
+    job: UnresolvedAssetJobDefinition
+    key: str
+    names: str
+    first: date
+    last: date
+    only: str | None
+
+
+def _offer(home: Home, files: Sequence[LandingFile], days: Sequence[date]) -> _Offer:
+    history = any(file.mode == "history" for file in files)
+    alone = str(files[0].path.relative_to(home.landing)) if len(files) == 1 else None
+    return _Offer(
+        full_refresh if history else daily_refresh, _key(files), _named(files), min(days), max(days), only=alone
+    )
+
+
 def _key(files: Sequence[LandingFile]) -> str:
-    """Identifies a set of files by what they hold."""
-    return hashlib.sha256("\n".join(sorted(fingerprint_of(file.path) for file in files)).encode()).hexdigest()[:16]
+    """Identifies a set of files by what they hold; one alone also by when it came, so that it may be dropped again."""
+    parts = sorted(fingerprint_of(file.path) for file in files)
+    if len(files) == 1:
+        parts.append(str(files[0].path.stat().st_ctime_ns))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _for_what_has_landed(context: dg.SensorEvaluationContext, ledger: Ledger) -> dg.SensorResult | dg.SkipReason | None:
+def _what_has_landed(context: dg.SensorEvaluationContext, ledger: Ledger) -> _Offer | None:
     """A refresh for files that a run had landed before it died or failed: in the lake, but in no score yet."""
     if ledger.landed() and _published_state(context) != ledger.state():
         newest = ledger.days()[-1]
-        return _request(context, daily_refresh, f"landed-{ledger.state()}", "what has landed", newest, newest)
+        return _Offer(daily_refresh, f"landed-{ledger.state()}", "what has landed", newest, newest, only=NO_FILE)
     return None
+
+
+def _give_up(context: dg.SensorEvaluationContext, file: LandingFile, offer: _Offer) -> dg.SkipReason:
+    """Move aside a file that no run of its own brings through, so that those behind it get on."""
+    latest = context.instance.get_run_records(RunsFilter(tags={FILES_TAG: offer.key}), limit=1)[0].dagster_run.run_id
+    error = InputError(
+        f"{file.path.name}: {ATTEMPTS} runs that took this file alone failed before it had landed, the latest is run "
+        f"{latest}. See what it says under Runs in the UI, mend the cause, and drop the file into landing/ again."
+    )
+    told = f"{file.path.name} was moved to {reject(file, error)}: {error}"
+    context.log.warning(told)
+    return dg.SkipReason(told)
 
 
 def _named(files: Sequence[LandingFile]) -> str:
@@ -150,21 +205,16 @@ def _published_state(context: dg.SensorEvaluationContext) -> object:
     return state.value if state else None
 
 
-def _request(
-    context: dg.SensorEvaluationContext,
-    job: UnresolvedAssetJobDefinition,
-    key: str,
-    names: str,
-    first: date,
-    last: date,
-) -> dg.SensorResult | dg.SkipReason:
-    tried = context.instance.get_runs_count(RunsFilter(tags={FILES_TAG: key}))
-    if tried >= ATTEMPTS:
-        return dg.SkipReason(
-            f"{names}: {tried} runs did not bring it through. See the latest of them, then run by hand."
-        )
-    context.log.info(f"{job.name} for {names}: arrival days {first} to {last}.")
+def _tried(context: dg.SensorEvaluationContext, offer: _Offer) -> int:
+    return context.instance.get_runs_count(RunsFilter(tags={FILES_TAG: offer.key}))
+
+
+def _request(context: dg.SensorEvaluationContext, offer: _Offer, tried: int) -> dg.SensorResult:
+    context.log.info(f"{offer.job.name} for {offer.names}: arrival days {offer.first} to {offer.last}.")
+    only = {} if offer.only is None else {ONLY_FILE: offer.only}
     request = dg.RunRequest(
-        run_key=f"{key}-{tried + 1}", job_name=job.name, tags={FILES_TAG: key, **range_tags(first, last)}
+        run_key=f"{offer.key}-{tried + 1}",
+        job_name=offer.job.name,
+        tags={FILES_TAG: offer.key, **only, **range_tags(offer.first, offer.last)},
     )
     return dg.SensorResult(run_requests=[request])

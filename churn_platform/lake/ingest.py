@@ -175,8 +175,11 @@ def write(
     arrived_at: datetime,
     report: Report | None = None,
     memory_limit: str = MEMORY_LIMIT,
+    stored_as: str = "",
 ) -> tuple[Landed, str]:
     """Write a file's rows to the lake and the quarantine, durably; nobody reads them before the ledger commits them.
+
+    What lies there under the same name (`stored_as`, else the fingerprint) is overwritten.
 
     Returns:
         What to commit, and how the file was read (see `FileReport`).
@@ -193,10 +196,10 @@ def write(
         job = _Job(facts, mapping, spill, timezone, mode, arrived_at, headers, earlier, memory_limit, report)
         staged, drift = _stage(job, folder)
         read_as = how_read(facts, mapping)
-        publish(staged, home, facts.fingerprint)
+        publish(staged, home, stored_as or facts.fingerprint)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return _landed(job, staged, drift), read_as
+    return replace(_landed(job, staged, drift), stored_as=stored_as), read_as
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Landed:
     event's day; `arrival_day` (live only) is the shop-local day of the arrival. `unmapped`: by column, the values that
     its value map does not know, with their rows. `columns`: the file's own, those that no file before it had, and those
     that files before it had and the mapping names. With `restates`, the line that commits the file withdraws the one
-    whose place it takes.
+    whose place it takes. `stored_as`: the name of its files in the lake where that is not the fingerprint.
     """
 
     fingerprint: str
@@ -67,6 +67,12 @@ class Landed:
     new_columns: Sequence[str] = field(default_factory=list)
     missing_columns: Sequence[str] = field(default_factory=list)
     restates: Restatement | None = field(default=None)
+    stored_as: str = ""
+
+    @property
+    def name_in_lake(self) -> str:
+        """The name of its fragments and of its quarantine: a content that is restated is stored anew, nothing over."""
+        return self.stored_as or self.fingerprint
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,7 @@ class Ledger:
         found: dict[str, Landed] = {}
         for landed in self.commits():
             found.pop(landed.fingerprint, None)
-            if landed.restates is not None:
+            if landed.restates is not None and landed.restates.replaces != landed.fingerprint:
                 found[landed.restates.replaces] = landed
         return found
 
@@ -217,38 +223,40 @@ class Ledger:
     def fragments(self, first: date | None = None, last: date | None = None) -> list[Path]:
         """Committed Parquet files with `first <= known_date <= last` (None: no bound), by day and fingerprint."""
         found = [
-            (day, fingerprint)
-            for fingerprint, landed in self.landed().items()
+            (day, landed.name_in_lake)
+            for landed in self.landed().values()
             for day in landed.days
             if (first is None or day >= first) and (last is None or day <= last)
         ]
-        return [fragment_path(self._events, day, fingerprint) for day, fingerprint in sorted(found)]
+        return [fragment_path(self._events, day, name) for day, name in sorted(found)]
 
     def days(self) -> list[date]:
         """The arrival days that hold committed rows, ascending."""
         return sorted({day for landed in self.landed().values() for day in landed.days})
 
     def history_watermark(self) -> date | None:
-        """The last full day of the newest history load; None without one."""
-        return max((landed.last_full_day for landed in self.landed().values() if landed.last_full_day), default=None)
+        """The last full day that a history load has declared, one withdrawn since included; None without one."""
+        return max((landed.last_full_day for landed in self.commits() if landed.last_full_day), default=None)
 
     def watermark(self) -> date | None:
         """The last arrival day declared complete (design, section 3); None while the lake is empty.
 
         A history load declares its last full day, a live delivery the day before its arrival; the later one holds. A
-        delivery that was withdrawn since had arrived all the same, so that a restatement never turns the clock back.
+        file that was withdrawn since had arrived all the same, so that a restatement never turns the clock back.
         """
         complete = [landed.arrival_day - ONE_DAY for landed in self.commits() if landed.arrival_day]
         history = self.history_watermark()
         return max([*complete, history] if history else complete, default=None)
 
-    def fingerprints_through(self, day: date) -> list[str]:
-        """Committed files that hold rows with `known_date <= day`, ascending."""
-        return sorted(name for name, landed in self.landed().items() if any(known <= day for known in landed.days))
+    def names_through(self, day: date) -> list[str]:
+        """Names in the lake of the committed files that hold rows with `known_date <= day`, ascending."""
+        return sorted(one.name_in_lake for one in self.landed().values() if any(known <= day for known in one.days))
 
     def state(self) -> str:
         """Hash of the committed files: the same as long as nothing more has landed."""
-        return hashlib.sha256("\n".join(sorted(self.landed())).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            "\n".join(sorted(one.name_in_lake for one in self.landed().values())).encode()
+        ).hexdigest()[:16]
 
     def sources(self) -> list[str]:
         """The names of the committed sources, ascending; a home accepts one."""
@@ -259,9 +267,9 @@ class Ledger:
         return [record for record in self._journal.records() if record["kind"] == kind]
 
 
-def fragment_path(events: Path, day: date, fingerprint: str) -> Path:
+def fragment_path(events: Path, day: date, name_in_lake: str) -> Path:
     """Where the rows of one file and one arrival day lie."""
-    return events / f"known_date={day.isoformat()}" / f"{fingerprint}.parquet"
+    return events / f"known_date={day.isoformat()}" / f"{name_in_lake}.parquet"
 
 
 def _landed_record(landed: Landed) -> dict[str, Any]:
@@ -288,6 +296,7 @@ def _landed_record(landed: Landed) -> dict[str, Any]:
         "new_columns": list(landed.new_columns),
         "missing_columns": list(landed.missing_columns),
         "restates": _restatement_record(landed.restates) if landed.restates else None,
+        "stored_as": landed.stored_as,
     }
 
 

@@ -41,6 +41,8 @@ def restate(
 ) -> Landed:
     """Commit a corrected file in the place of a landed one, as if it had arrived then, and withdraw that one's rows.
 
+    The same file may take its own place where the mapping has been corrected.
+
     Needs the home's writer lock. One ledger line does both, so a kill leaves the old file or the new one. A restatement
     that has been made already is returned as it was.
 
@@ -54,14 +56,16 @@ def restate(
     """
     ledger = Ledger(home)
     facts = examine(file, mapping.source.format, mapping.source.encoding)
-    done = _made_already(ledger, facts.fingerprint, replaces)
+    done = _made_already(ledger, facts.fingerprint, replaces, mapping)
     if done is not None:
         return done
-    replaced = _find(ledger, replaces, facts.fingerprint)
+    replaced = _find(ledger, replaces, facts.fingerprint, mapping)
     arrival = ledger.arrived(replaced.fingerprint)
     if arrival is None:
         raise ValueError(f"the ledger holds no arrival of {replaced.file}, although it has landed")
-    record, _ = write(facts, mapping, home, timezone, replaced.mode, arrival.arrived_at, report)
+    # committed rows stay as they are until the line of the ledger, also where this very content has landed before
+    stored_as = f"{facts.fingerprint}-{len(ledger.commits())}"
+    record, _ = write(facts, mapping, home, timezone, replaced.mode, arrival.arrived_at, report, stored_as=stored_as)
     restatement = Restatement(replaced.fingerprint, arrival.arrived_at, decision.by, decision.note, decision.at)
     committed = replace(record, restates=restatement)
     ledger.commit(committed)
@@ -91,7 +95,9 @@ def compare(home: Home, restated: Landed, target: Path) -> dict[str, int]:
     """
     if restated.restates is None:
         raise ValueError(f"{restated.file} replaces no other file")
-    replaced = [landed for landed in Ledger(home).commits() if landed.fingerprint == restated.restates.replaces][-1]
+    commits = Ledger(home).commits()
+    earlier = commits[: commits.index(restated)]
+    replaced = [landed for landed in earlier if landed.fingerprint == restated.restates.replaces][-1]
     target.parent.mkdir(parents=True, exist_ok=True)
     contents = (SQL / "event_contents.sql").read_text("utf-8")
     with duckdb.connect() as connection:
@@ -111,19 +117,21 @@ def compare(home: Home, restated: Landed, target: Path) -> dict[str, int]:
 
 
 def _fragments(home: Home, landed: Landed) -> Sequence[Path]:
-    return [fragment_path(home.events, day, landed.fingerprint) for day in sorted(landed.days)]
+    return [fragment_path(home.events, day, landed.name_in_lake) for day in sorted(landed.days)]
 
 
-def _made_already(ledger: Ledger, fingerprint: str, replaces: str) -> Landed | None:
+def _made_already(ledger: Ledger, fingerprint: str, replaces: str, mapping: Mapping) -> Landed | None:
     landed = ledger.landed().get(fingerprint)
     if landed is None or landed.restates is None:
+        return None
+    if replaces in (landed.fingerprint, landed.file) and landed.mapping_hash != mapping.hash:
         return None
     replaced = [one for one in ledger.commits() if one.fingerprint == landed.restates.replaces]
     return landed if replaces in {landed.restates.replaces, *(one.file for one in replaced)} else None
 
 
-def _find(ledger: Ledger, replaces: str, fingerprint: str) -> Landed:
-    """The landed file to replace; the corrected file itself does not count, where it has landed on its own."""
+def _find(ledger: Ledger, replaces: str, fingerprint: str, mapping: Mapping) -> Landed:
+    """The landed file to replace; itself only where no other has the name and the mapping changed."""
     landed = ledger.landed()
     found = [
         one for one in landed.values() if replaces in (one.fingerprint, one.file) and one.fingerprint != fingerprint
@@ -133,8 +141,14 @@ def _find(ledger: Ledger, replaces: str, fingerprint: str) -> Landed:
     if found:
         which = ", ".join(f"{one.fingerprint} ({one.first_event_day} to {one.last_event_day})" for one in found)
         raise UsageError(f"{len(found)} files named {replaces} have landed. Name the one to replace: {which}.")
-    if any(replaces in (one.fingerprint, one.file) for one in landed.values()):
-        raise UsageError(f"{replaces} has exactly the content of the file that is to replace it: nothing to correct.")
+    itself = landed.get(fingerprint)
+    if itself is not None and replaces in (itself.fingerprint, itself.file):
+        if itself.mapping_hash != mapping.hash:
+            return itself
+        raise UsageError(
+            f"{replaces} has exactly the content of the file that is to replace it, and landed by this very mapping: "
+            "nothing to correct. Name a corrected file, or correct mapping.toml in the home first."
+        )
     for name, successor in ledger.withdrawn().items():
         if replaces in (name, *(one.file for one in ledger.commits() if one.fingerprint == name)):
             raise UsageError(

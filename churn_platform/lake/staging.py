@@ -3,6 +3,7 @@
 import glob
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from churn_platform.settings import Home
 
 REJECTED_PARTITION = "known_date=__HIVE_DEFAULT_PARTITION__"
 SYNC_THREADS = 8
+# Of `ingest.look`, of `header_files.keep_headers`, and of the trial of `churn init`, below the home.
+SCRATCH = ("lake/.look-*", "lake/.headers-*", ".churn-init-*")
+SCRATCH_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,20 @@ def staging_folder(home: Home, fingerprint: str) -> Path:
     folder = root / fingerprint
     folder.mkdir(parents=True)
     return folder
+
+
+def sweep_scratch(home: Home) -> None:
+    """Remove what killed looks at files, and killed trials of a mapping, left more than a day ago.
+
+    They run without the writer lock, so what is younger may be in use.
+    """
+    for path in [path for pattern in SCRATCH for path in home.root.glob(pattern)]:
+        try:
+            age = time.time() - path.stat().st_mtime
+        except FileNotFoundError:  # its owner has just finished
+            continue
+        if age > SCRATCH_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -141,13 +159,13 @@ def summarise(
     return Staged(folder, sum(days.values()), sum(reasons.values()), days, reasons, types, unmapped, first, last)
 
 
-def publish(staged: Staged, home: Home, fingerprint: str) -> None:
+def publish(staged: Staged, home: Home, name_in_lake: str) -> None:
     """Rename the staged fragments and the quarantine into place, durably. Nobody reads them before the ledger line."""
     targets = {}
     for day in staged.days:
         (part,) = (staged.folder / "parts" / f"known_date={day.isoformat()}").iterdir()
-        targets[part] = fragment_path(home.events, day, fingerprint)
-    quarantine = quarantine_path(home, fingerprint)
+        targets[part] = fragment_path(home.events, day, name_in_lake)
+    quarantine = quarantine_path(home, name_in_lake)
     if staged.quarantined:
         targets[staged.folder / "quarantine.parquet"] = quarantine
     else:
@@ -159,9 +177,9 @@ def publish(staged: Staged, home: Home, fingerprint: str) -> None:
         sync_to_disk(folder)
 
 
-def quarantine_path(home: Home, fingerprint: str) -> Path:
+def quarantine_path(home: Home, name_in_lake: str) -> Path:
     """Where the rows of one file that did not land lie."""
-    return home.quarantine / "files" / f"{fingerprint}.parquet"
+    return home.quarantine / "files" / f"{name_in_lake}.parquet"
 
 
 def move_durably(part: Path, target: Path) -> None:

@@ -17,10 +17,19 @@ SETTLE_SECONDS = 5.0
 # What one run takes of the deliveries that wait, so that a backlog is neither one endless run nor one run a file.
 BATCH_FILES = 50
 BATCH_BYTES = 1024**3
+# Tag of a run that takes one file in landing/ and no other: its path below landing/.
+ONLY_FILE = "churn/only_file"
+NO_FILE = ""
 
 
-def complete(home: Home) -> list[LandingFile]:
-    """All files that have settled and those that a launcher has looked at as they are."""
+def complete(home: Home, only: str | None = None) -> list[LandingFile]:
+    """All files that have settled and those that a launcher has looked at as they are.
+
+    Args:
+        only: the value of the run's tag ONLY_FILE: that file alone, or none for NO_FILE.
+    """
+    if only is not None:
+        return [file for file in waiting(home) if str(file.path.relative_to(home.landing)) == only]
     expected, settled = Ledger(home).expectations(), {file.path for file in waiting(home, SETTLE_SECONDS)}
     return [file for file in waiting(home) if file.path in settled or fingerprint_of(file.path) in expected]
 

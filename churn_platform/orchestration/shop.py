@@ -145,16 +145,16 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def snapshot_version(self, code_version: str, through: date) -> str:
         """Hash of code, product definition and the files with events that were known by the end of a day."""
-        return self._version(code_version, self.ledger.fingerprints_through(through))
+        return self._version(code_version, self.ledger.names_through(through))
 
     def day_versions(self, code_version: str) -> dict[str, str]:
         """Arrival day → hash of code, product definition and the files that the lake holds of it."""
         files: dict[date, list[str]] = {}
-        for fingerprint, landed in self.ledger.landed().items():
+        for landed in self.ledger.landed().values():
             for day in landed.days:
-                files.setdefault(day, []).append(fingerprint)
+                files.setdefault(day, []).append(landed.name_in_lake)
         return {day.isoformat(): self._version(code_version, sorted(found)) for day, found in files.items()}
 
-    def _version(self, code_version: str, fingerprints: list[str]) -> str:
-        parts = [code_version, self.definition.version, *fingerprints]
+    def _version(self, code_version: str, files: list[str]) -> str:
+        parts = [code_version, self.definition.version, *files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

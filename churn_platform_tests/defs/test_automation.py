@@ -1,5 +1,7 @@
 """The sensor on landing/, in a real Dagster instance and a real home."""
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from churn_platform.defs import automation
 from churn_platform.defs.automation import ATTEMPTS, FILES_TAG, landing_sensor
+from churn_platform.defs.raw.assets import defs
 from churn_platform.lake.ingest import ingest
 from churn_platform.lake.landing import LandingFile, accept, waiting
 from churn_platform.lake.ledger import Ledger
@@ -17,7 +20,9 @@ from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.restating import Decision, restate
 from churn_platform.lake.source_file import fingerprint_of
 from churn_platform.orchestration import arrivals
-from churn_platform.orchestration.partitions import LAKE_STATE, RANGE_END, RANGE_START
+from churn_platform.orchestration.arrivals import NO_FILE, ONLY_FILE, complete
+from churn_platform.orchestration.partitions import LAKE_STATE, RANGE_END, RANGE_START, range_tags
+from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import Home
 from churn_platform_tests.orchestration.landed_files import (
     HEADERS,
@@ -241,9 +246,7 @@ def test_a_run_whose_process_was_killed_holds_nothing_up(instance: DagsterInstan
     assert left.status == DagsterRunStatus.FAILURE
 
 
-def test_each_set_of_files_is_tried_three_times_under_another_key_and_then_no_more(
-    instance: DagsterInstance, home: Home
-) -> None:
+def test_a_file_is_tried_three_times_alone_and_then_moved_aside(instance: DagsterInstance, home: Home) -> None:
     path = drop(home.landing)
     keys = []
     for _ in range(ATTEMPTS):
@@ -251,10 +254,51 @@ def test_each_set_of_files_is_tried_three_times_under_another_key_and_then_no_mo
         keys.append(request.run_key)
         run_of(request, instance, DagsterRunStatus.FAILURE)
     assert len(set(keys)) == ATTEMPTS == 3
-    assert str(tick(instance)).startswith("monday.csv: 3 runs did not bring it through. See the latest")
-    assert path.exists()
-    drop(home.landing, "tuesday.csv", ROWS.replace("u1", "u3"))
+    assert request.tags[ONLY_FILE] == "monday.csv"
+    assert "monday.csv was moved to" in str(tick(instance))
+    assert not path.exists()
+    (latest,) = instance.get_run_records(limit=1)
+    assert f"the latest is run {latest.dagster_run.run_id}" in (home.rejected / "monday.csv.error.txt").read_text()
+    assert tick(instance) == f"No complete file waits in {home.landing}."
+    drop(home.landing)
     assert asked(instance).run_key not in keys
+
+
+def test_a_batch_that_no_run_brings_through_holds_up_neither_the_scores_nor_the_files_behind(
+    instance: DagsterInstance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "BATCH_FILES", 2)
+    first, *_ = [drop(home.landing, f"day-{day}.csv", ROWS.replace("u1", f"x{day}")) for day in (8, 9, 10)]
+    landed_live(home, "night", date(2024, 5, 30))
+    tried = []
+    while isinstance(request := tick(instance), dg.RunRequest):
+        tried.append((request.tags[RANGE_END], request.tags.get(ONLY_FILE)))
+        run_of(request, instance, DagsterRunStatus.FAILURE)
+    whole, landed, alone = ("2024-06-01", None), ("2024-05-30", NO_FILE), ("2024-06-01", "day-8.csv")
+    assert tried == [*[whole] * ATTEMPTS, *[landed] * ATTEMPTS, *[alone] * ATTEMPTS]
+    assert not first.exists()
+    assert asked(instance).tags.get(ONLY_FILE) is None
+    assert [file.path.name for file in waiting(home)] == ["day-9.csv", "day-10.csv"]
+
+
+def test_a_run_for_one_file_takes_no_other_and_clears_what_killed_looks_left(
+    instance: DagsterInstance, home: Home
+) -> None:
+    drop(home.landing, "day-8.csv")
+    drop(home.landing, "day-9.csv", ROWS.replace("u1", "u3"))
+    history = drop(home.history_landing, "day-9.csv", ROWS.replace("u1", "u4"))
+    assert complete(home, NO_FILE) == []
+    assert complete(home, "history/day-9.csv") == [LandingFile(history, "history")]
+    shop, (raw_events,) = Shop(home_folder=str(home.root)), defs().assets or []
+    assert isinstance(raw_events, dg.AssetsDefinition)
+    left, in_use = home.lake / ".look-killed", home.lake / ".look-now"
+    for folder in (left, in_use):
+        folder.mkdir()
+    os.utime(left, (time.time() - 2 * 86400,) * 2)
+    tags = {ONLY_FILE: "day-9.csv", **range_tags(NOW.date(), NOW.date())}
+    assert dg.materialize([raw_events], resources={"shop": shop}, instance=instance, tags=tags).success
+    assert [file.path for file in waiting(home)] == [history, home.landing / "day-8.csv"]
+    assert (left.exists(), in_use.exists()) == (False, True)
 
 
 def test_a_file_that_is_still_being_written_waits(

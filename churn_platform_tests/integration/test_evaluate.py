@@ -25,10 +25,12 @@ def test_the_scores_written_are_those_of_the_evaluation(small_shop: SmallShop, t
     for model, name in FILES.items():
         scores = pl.read_parquet(out / name)
         assert scores.columns == ["customer_id", "cutoff", "probability"]
-        for fold, value in rows(
+        folds = rows(
             home.published_file,
             f"SELECT fold, value FROM model_evaluation WHERE metric = 'auc' AND model = '{model}'",
-        ):
+        )
+        assert folds, f"no AUC of {model} is published"
+        for fold, value in folds:
             expected = labels.filter(cutoff=fold)
             found = expected.join(scores, on=["customer_id", "cutoff"], how="left")
             assert scores.filter(cutoff=fold).height == expected.height

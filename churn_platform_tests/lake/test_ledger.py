@@ -62,8 +62,8 @@ def test_fragments_are_those_of_committed_files_within_the_days(home: Home) -> N
     assert len(ledger.fragments()) == 3
     assert ledger.fragments(last=date(2023, 12, 31)) == []
     assert ledger.days() == [date(2024, 1, 1), third]
-    assert ledger.fingerprints_through(date(2024, 1, 2)) == ["f2"]
-    assert ledger.fingerprints_through(third) == ["f1", "f2"]
+    assert ledger.names_through(date(2024, 1, 2)) == ["f2"]
+    assert ledger.names_through(third) == ["f1", "f2"]
     assert ledger.sources() == ["shop"]
 
 

@@ -19,7 +19,7 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.ledger import Landed, Ledger
 from churn_platform.lake.restating import Decision, compare, restate, touched_days
 from churn_platform.settings import Home
-from churn_platform_tests.lake.shop_files import ARRIVED, events, mapping_of
+from churn_platform_tests.lake.shop_files import ARRIVED, events, mapping_of, quarantined
 
 MAPPING = mapping_of(
     {"event_id": "id", "user_id": "user", "event_time": "time", "event_type": "type", "quantity": "qty",
@@ -127,6 +127,14 @@ def test_history_is_restated_by_the_days_of_its_events(home: Home, write: Write,
     assert touched_days(Ledger(home), done) == [date(2024, 5, 28), date(2024, 5, 30)]
 
 
+def test_history_restated_by_a_shorter_file_leaves_its_days_declared_complete(
+    home: Home, write: Write, land: Land
+) -> None:
+    land(write("wrong.csv", text(("a", 1))), MAPPING)
+    restated(home, write("right.csv", text(("a", 1)).replace("2024-05-30", "2024-05-20")))
+    assert Ledger(home).watermark() == Ledger(home).history_watermark() == date(2024, 5, 29)
+
+
 def test_withdrawn_rows_do_not_come_back_by_dropping_their_file_again(
     home: Home, wrong: FileReport, corrected: Path, write: Write, land: Land
 ) -> None:
@@ -223,6 +231,44 @@ def test_a_killed_restatement_leaves_the_old_file_or_the_new_one(
         assert [row[:2] for row in quantities(home)] in (old, new)
     restated(home, corrected)
     assert [row[:2] for row in quantities(home)] == new
+
+
+def test_a_file_that_landed_by_a_wrong_mapping_takes_its_own_place(
+    home: Home, wrong: FileReport, write: Write, land: Land, tmp_path: Path
+) -> None:
+    file, state = write("wrong.csv", text(("a", 1), ("b", 2), ("c", 3))), Ledger(home).state()
+    pence = mapping_of({**MAPPING.columns, "unit_price": "CAST(price AS DOUBLE) / 100"})
+    done = [restate(file, "wrong.csv", DECISION, pence, home, "UTC") for _ in range(2)]
+    assert done[0] == done[1]
+    assert {row[0] for row in events(home, "unit_price::DOUBLE")} == {0.025}
+    assert {row[3] for row in quantities(home)} == {DAY}
+    assert Ledger(home).landed() == {wrong.fingerprint: done[0]}
+    assert Ledger(home).withdrawn() == {}
+    assert Ledger(home).state() != state
+    counts = compare(home, done[0], tmp_path / "changes.parquet")
+    assert counts == {"removed": 0, "added": 0, "changed": 3, "unchanged": 0}
+    assert land(file, pence, "live").status == "already landed"
+
+
+def test_a_death_before_the_line_of_the_ledger_leaves_a_correction_that_had_landed_as_it_was(
+    home: Home, wrong: FileReport, write: Write, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrected = write("right.csv", text(("d", 4), ("e", 5)) + "f,,2024-05-30 10:00:00,purchase,6,1\n")
+    landed = land(corrected, MAPPING, "live")
+    before = quantities(home), quarantined(home, landed.fingerprint)
+    assert landed.quarantined == 1
+    other = mapping_of({**MAPPING.columns, "user_id": "coalesce(user, 'guest')"})
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "commit", die)
+        with pytest.raises(KeyboardInterrupt):
+            restate(corrected, "wrong.csv", DECISION, other, home, "UTC")
+    assert (quantities(home), quarantined(home, landed.fingerprint)) == before
+    restate(corrected, "wrong.csv", DECISION, other, home, "UTC")
+    assert [row[:2] for row in quantities(home)] == [("d", 4), ("e", 5), ("f", 6)]
 
 
 def test_the_moment_of_the_decision_is_kept_with_its_offset(home: Home, wrong: FileReport, corrected: Path) -> None:

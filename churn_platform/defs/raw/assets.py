@@ -10,7 +10,8 @@ from churn_platform.lake.ingest import FileReport, ingest
 from churn_platform.lake.landing import LandingFile, accept, misplaced, reject
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.reader import create_raw_events_view
-from churn_platform.orchestration.arrivals import batch, complete, without_headers
+from churn_platform.lake.staging import sweep_scratch
+from churn_platform.orchestration.arrivals import ONLY_FILE, batch, complete, without_headers
 from churn_platform.orchestration.partitions import arrival_days
 from churn_platform.orchestration.progress import progress_of
 from churn_platform.orchestration.shop import Shop
@@ -111,9 +112,10 @@ def _ingest_waiting(context: dg.AssetExecutionContext, shop: Shop) -> tuple[list
         refused[file.path.name] = str(error)
         context.log.error(f"{file.path.name} was moved to {reject(file, error)}: {error}")
 
+    sweep_scratch(shop.home)
     for file, error in misplaced(shop.home):
         refuse(file, error)
-    found = complete(shop.home)
+    found = complete(shop.home, context.run.tags.get(ONLY_FILE))
     if not found:
         return reports, refused
     files = batch(without_headers(shop.home, found, shop.now(), refuse))
