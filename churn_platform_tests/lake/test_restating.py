@@ -91,6 +91,15 @@ def test_every_event_is_accounted_for(home: Home, wrong: FileReport, corrected: 
     assert sorted(found) == [("b", "changed"), ("c", "removed"), ("d", "added")]
 
 
+def test_two_rows_of_one_event_in_the_other_order_are_a_change(
+    home: Home, write: Write, land: Land, tmp_path: Path
+) -> None:
+    land(write("wrong.csv", text(("a", 1), ("a", 2), ("b", 3))), MAPPING, "live")
+    done = restated(home, write("right.csv", text(("b", 3), ("a", 2), ("a", 1))))
+    counts = compare(home, done, tmp_path / "changes.parquet")
+    assert counts == {"removed": 0, "added": 0, "changed": 1, "unchanged": 1}
+
+
 def test_the_same_restatement_again_changes_nothing(home: Home, wrong: FileReport, corrected: Path) -> None:
     done = restated(home, corrected)
     ledger = home.ledger_file.read_bytes()

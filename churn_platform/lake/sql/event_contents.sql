@@ -1,10 +1,11 @@
--- What the rows of an event say, as one number; its place in a file and its arrival do not count.
+-- What the rows of an event say, as one number; their places in a file and their arrival do not count, their order does:
+-- it decides which of several rows of one event_id holds.
 -- grain: one event_id of the view raw_events
 SELECT
   event_id,
-  sum(hash(
+  hash(list(hash(
     user_id, event_time, event_type, item_id, category, quantity, unit_price, amount, currency, order_id, session_id,
     channel, text, properties
-  )) AS content
+  ) ORDER BY source_row)) AS content
 FROM raw_events
 GROUP BY event_id
