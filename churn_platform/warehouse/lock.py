@@ -6,20 +6,25 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from churn_platform.errors import HomeBusy
 
 
 class WriterLock:
-    """An exclusive `flock` on a file of the home; the file names its latest holder.
+    """An exclusive `flock` on a file of the home; the file names its latest holder, and whether it gave the lock back.
 
     A killed process holds nothing: the lock is free at once, whatever the file says.
+
+    Attributes:
+        killed_holder: once the lock is taken, who had it before and died with it; None if it was given back.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.killed_holder: str | None = None
         self._descriptor: int | None = None
+        self._holder = ""
 
     def acquire(self, holder: str, *, wait_seconds: float = 0) -> None:
         """Take the lock for `holder` (a run id or a command), waiting for at most `wait_seconds`.
@@ -42,23 +47,27 @@ class WriterLock:
                         "One home has one writer at a time: wait until it has finished, or stop it."
                     ) from error
                 time.sleep(0.2)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"holder": holder, "pid": os.getpid()}).encode(), 0)
-        self._descriptor = descriptor
+        before = _read(self.path)
+        self.killed_holder = str(before["holder"]) if before and not before.get("released") else None
+        self._descriptor, self._holder = descriptor, holder
+        self._write(descriptor, released=False)
 
     def release(self) -> None:
         """Give the lock back; the file keeps naming its last holder."""
         if self._descriptor is not None:
+            self._write(self._descriptor, released=True)
             os.close(self._descriptor)
             self._descriptor = None
 
     def last_holder(self) -> str | None:
         """Who took the lock last, whether it still holds it or not."""
-        try:
-            text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        return str(json.loads(text)["holder"]) if text else None
+        found = _read(self.path)
+        return str(found["holder"]) if found else None
+
+    def _write(self, descriptor: int, *, released: bool) -> None:
+        record = {"holder": self._holder, "pid": os.getpid(), "released": released}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(record).encode(), 0)
 
     def __enter__(self) -> Self:
         return self
@@ -67,3 +76,12 @@ class WriterLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """What the file says; None before the first holder, and for the moment in which a holder writes itself into it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    return dict(json.loads(text)) if text else None

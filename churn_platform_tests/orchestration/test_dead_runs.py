@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus
 
 from churn_platform.orchestration.dead_runs import START_UP, fail_dead_runs
 from churn_platform.settings import Home
@@ -118,6 +118,37 @@ def test_a_young_run_is_left_while_the_dead_one_before_it_is_failed(instance: Da
         process.wait()
     assert fail_dead_runs(instance, home) == [dead]
     assert status_of(instance, young) == Status.STARTING
+
+
+def test_a_run_that_gave_the_home_back_is_given_time_to_say_how_it_ended(
+    instance: DagsterInstance, home: Home, tmp_path: Path
+) -> None:
+    ending = start_run(instance)
+    with WriterLock(home.lock_file) as lock:
+        lock.acquire(ending)
+    assert fail_dead_runs(instance, home) == []
+    assert status_of(instance, ending) == Status.STARTED
+    age(tmp_path, ending, START_UP + timedelta(seconds=1))
+    assert fail_dead_runs(instance, home) == [ending]
+
+
+def test_a_run_that_ends_between_the_look_and_the_lock_keeps_its_end(
+    instance: DagsterInstance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending = start_run(instance)
+    running = WriterLock(home.lock_file)
+    running.acquire(ending)
+    acquire = WriterLock.acquire
+
+    def acquire_after_the_end(lock: WriterLock, holder: str, *, wait_seconds: float = 0) -> None:
+        running.release()
+        success = DagsterEvent(DagsterEventType.RUN_SUCCESS.value, job_name="daily_refresh")
+        instance.report_dagster_event(success, ending)
+        acquire(lock, holder, wait_seconds=wait_seconds)
+
+    monkeypatch.setattr(WriterLock, "acquire", acquire_after_the_end)
+    assert fail_dead_runs(instance, home) == []
+    assert status_of(instance, ending) == Status.SUCCESS
 
 
 def test_the_failure_says_what_happened(instance: DagsterInstance, home: Home, tmp_path: Path) -> None:

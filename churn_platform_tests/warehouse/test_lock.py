@@ -32,6 +32,10 @@ def test_a_killed_holder_frees_the_lock_at_once(file: Path) -> None:
             assert lock.last_holder() == "run-1"
             lock.acquire("run-2")
             assert lock.last_holder() == "run-2"
+            assert lock.killed_holder == "run-1"
+        with WriterLock(file) as later:
+            later.acquire("run-3")
+            assert later.killed_holder is None
 
 
 def test_waiting_gets_the_lock_when_its_holder_lets_go(file: Path) -> None:
