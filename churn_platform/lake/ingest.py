@@ -111,10 +111,9 @@ def look(file: Path, mode: Mode, mapping: Mapping, home: Home, timezone: str, ar
         with reading(job.facts, job.spill, job.memory_limit) as connection:
             _create_views(connection, job, [])
             bounds = connection.execute("SELECT min(known_date), max(known_date) FROM canonical").fetchone()
-    if bounds is None or bounds[0] is None:
-        raise InputError(
-            f"{file.name}: no row can land: it holds no rows, or each lacks something required. `ingest` says which."
-        )
+        if bounds is None or bounds[0] is None:
+            _stage(job, scratch)  # refuses the file, with the reasons and the first bad row
+            raise InputError(f"{file.name}: no row can land.")
     return DayRange(*bounds)
 
 

@@ -276,10 +276,21 @@ def test_at_the_limit_a_file_lands_and_above_it_does_not(write: Write, land: Lan
         land(write("above.csv", HEADER + GOOD * 5 + bad * 2), mapping_of(max_rejected_share=0.25))
 
 
-def test_looking_at_a_file_that_cannot_land_says_so(write: Write, home: Home) -> None:
-    path = write("a.csv", HEADER + ",2024-03-01,view,,\n")
-    with pytest.raises(InputError, match="no row can land"):
-        look(path, "history", mapping_of(), home, "UTC", ARRIVED)
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("u,01/03/2024,view,1,\nu,13/03/2024,view,1,\n", ["2 of 2 rows", "line 2: unreadable event_time '01/03/2024'"]),
+        (",2024-03-01,view,,\n", ["1 of 1 rows", "missing user_id: 1"]),
+        ("u,2024-03-01\n", ["ragged row: 1"]),
+        ("", ["header but no rows"]),
+    ],
+)
+def test_looking_at_a_file_that_cannot_land_says_why(rows: str, told: list[str], write: Write, home: Home) -> None:
+    with pytest.raises(InputError, match=r"a\.csv") as refused:
+        look(write("a.csv", HEADER + rows), "history", mapping_of(time_format="%Y-%m-%d"), home, "UTC", ARRIVED)
+    for part in told:
+        assert part in str(refused.value)
+    assert not Ledger(home).landed() and not list(home.lake.glob(".look-*"))
 
 
 def test_record_numbers_hold_in_a_file_read_in_parallel(write: Write, land: Land, home: Home) -> None:
