@@ -12,6 +12,7 @@ from churn_platform.lake.numbers import CODES
 
 SIGNS: Final = {"€": "EUR", "£": "GBP", "$": "USD", "¥": "JPY", "₹": "INR", "₽": "RUB", "zł": "PLN", "₺": "TRY"}
 SHORTEST_INSIDE: Final = 4  # a shorter Latin word inside a compound is there by chance
+MONEY: Final = ("unit_price", "amount")
 BY_PHRASE, BY_LAST_WORD, BY_WORD, BY_PART, OF_SOMETHING_ELSE = 1.0, 0.9, 0.8, 0.7, 0.2
 
 Words = dict[str, frozenset[str]]
@@ -27,7 +28,8 @@ def words_of(name: str) -> list[str]:
 def name_scores(name: str, record: str = "") -> dict[str, float]:
     """How well a header fits each canonical column, from its words alone: 1 says it all, 0.2 hardly; others are absent.
 
-    Of a dotted name (a nested field) the last part counts, and the one before it where the last is a mere 'id'.
+    Of a dotted name (a nested field) the last part counts, and the one before it where the last is a mere 'id' or the
+    number of a price or total.
 
     Args:
         record: what one record is, such as the file's name 'orders': a mere 'id' is its number.
@@ -38,6 +40,13 @@ def name_scores(name: str, record: str = "") -> dict[str, float]:
     scores = {role: BY_PHRASE for role, phrases in _words("phrases").items() if joined in phrases}
     numbering, personal = _words("other")["numbering"], _words("other")["personal"]
     meaning = [word for word in words if word not in numbering]
+    money = {
+        role: score
+        for role, score in _matches(words_of(outer.rpartition(".")[2]), personal)[0].items()
+        if role in MONEY
+    }
+    if money and joined in _words("other")["inside_money"]:
+        return money
     around = _matches(words_of(outer), personal)[1]
     if outer and not meaning:
         return scores | around

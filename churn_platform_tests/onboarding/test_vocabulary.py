@@ -9,6 +9,8 @@ from churn_platform.onboarding.vocabulary import event_type_of, is_currency, nam
     ("header", "role"),
     [
         ("customer_unique_id", "user_id"), ("Kundennr.", "user_id"), ("顾客编号", "user_id"),
+        ("items.price.amount", "unit_price"), ("items.unit_price.value", "unit_price"),
+        ("order.total.amount", "amount"), ("items.amount", "amount"),
         ("customer.id", "user_id"), ("user.profile.id", "user_id"), ("customer.order.id", "order_id"),
         ("visitorid", "user_id"), ("order_purchase_timestamp", "event_time"), ("Bestelldatum", "event_time"),
         ("Fecha de pedido", "event_time"), ("items.sku", "item_id"), ("Artikel-Nr.", "item_id"),
