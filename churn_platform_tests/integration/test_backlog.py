@@ -22,6 +22,8 @@ from churn_platform.settings import REPOSITORY, Home
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import materialise, rows
 
+pytestmark = pytest.mark.lifecycle
+
 ARRIVAL = datetime(2025, 8, 2, 5, tzinfo=UTC)
 HEADER = (
     "event_uuid,customer,occurred_at,action,sku,department,qty,price,currency,order_ref,session_ref,channel,note,"
@@ -37,7 +39,6 @@ from churn_platform.orchestration import arrivals
 from churn_platform.settings import Home
 from churn_platform_tests.integration.shops import materialise
 
-pytestmark = pytest.mark.lifecycle
 arrivals.BATCH_FILES = int(sys.argv[2])
 first, last, *tables = sys.argv[3:]
 materialise(Home(Path(sys.argv[1])), tables, date.fromisoformat(first), date.fromisoformat(last))

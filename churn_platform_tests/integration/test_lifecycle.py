@@ -129,6 +129,7 @@ def test_another_source_is_refused(shop_copy: SmallShop) -> None:
     assert "one home, one shop" in refused.output
 
 
+@pytest.mark.lifecycle
 def test_without_sign_off_the_next_rung_scores_and_the_exit_code_says_so(shop_copy: SmallShop) -> None:
     shop_copy.home.registry_file.unlink()
     unsigned = shop_copy.home.root.parent / "churn.toml"

@@ -66,6 +66,7 @@ def test_an_event_exactly_at_the_cutoff_is_in_the_label_window_and_not_in_the_fe
     assert labels(without, CUTOFF)["midnight"] is True
 
 
+@pytest.mark.lifecycle
 def test_history_and_nightly_deliveries_of_the_same_events_give_equal_features(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
