@@ -1,7 +1,8 @@
-"""DuckDB's extensions, taken from their wheels on this machine: nothing is ever downloaded at run time."""
+"""DuckDB without the network: its extensions come from their wheels on this machine, nothing is ever downloaded."""
 
 import importlib.util
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,22 @@ Extension = Literal["excel", "postgres"]
 
 # DuckDB derives the entry point's name from the file's, and the postgres wheel names its file otherwise.
 ENTRY_NAMES: dict[Extension, str] = {"excel": "excel", "postgres": "postgres_scanner"}
+
+
+def connect_offline(
+    file: Path | str = ":memory:", *, read_only: bool = False, settings: Mapping[str, str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB so that it never downloads an extension, nor loads one on its own; close it, or use it in a `with`.
+
+    Args:
+        settings: DuckDB's own, for the whole database, such as memory_limit.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        **(settings or {}),
+    }
+    return duckdb.connect(str(file), read_only=read_only, config=config)
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: Extension, needed_for: str) -> None:

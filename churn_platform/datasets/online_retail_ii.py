@@ -13,8 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from http.client import HTTPException, HTTPResponse
@@ -24,7 +23,7 @@ from typing import Final
 import duckdb
 
 from churn_platform.errors import InputError
-from churn_platform.extensions import extension_file, load_extension
+from churn_platform.extensions import connect_offline, extension_file, load_extension
 
 DOWNLOAD_URL: Final = "https://archive.ics.uci.edu/static/public/502/online+retail+ii.zip"
 ARCHIVE: Final = "online+retail+ii.zip"
@@ -137,7 +136,7 @@ def _check_sha256(file: Path, expected: str) -> None:
 
 
 def _check_content(file: Path, expected: Figures, what: str, remedy: str) -> None:
-    with _database() as connection:
+    with connect_offline() as connection:
         try:
             lines = connection.read_parquet(glob.escape(str(file)))
             columns = {name: str(kind) for name, kind in zip(lines.columns, lines.types, strict=True)}
@@ -204,7 +203,7 @@ def _unpack(archive: Path, target: Path, source: str, remedy: str) -> Path:
 
 def _convert(workbook: Path, target: Path, source: str, remedy: str) -> Path:
     sheets = {"workbook": str(workbook), "first_sheet": SHEETS[0], "second_sheet": SHEETS[1]}
-    with _database() as connection:
+    with connect_offline() as connection:
         load_extension(connection, "excel", READING)
         try:
             lines = connection.sql(_query("online_retail_ii"), params=sheets)
@@ -217,19 +216,6 @@ def _convert(workbook: Path, target: Path, source: str, remedy: str) -> Path:
     with target.open("r+b") as written:
         os.fsync(written.fileno())
     return target
-
-
-@contextmanager
-def _database() -> Iterator[duckdb.DuckDBPyConnection]:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    connection = duckdb.connect(":memory:", config=config)
-    try:
-        yield connection
-    finally:
-        connection.close()
 
 
 def _query(name: str) -> str:

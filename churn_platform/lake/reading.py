@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from churn_platform.errors import InputError
+from churn_platform.extensions import connect_offline
 from churn_platform.lake.source_file import FileFacts
 
 MEMORY_LIMIT = "3GB"
@@ -22,14 +23,12 @@ def reading(facts: FileFacts, spill: Path, memory_limit: str = MEMORY_LIMIT) -> 
         InputError: DuckDB cannot read the file.
     """
     soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
+    settings = {
         "memory_limit": memory_limit,
         "temp_directory": str(spill),
         "partitioned_write_max_open_files": str(min(OPEN_FILES, soft_limit // 2)),
     }
-    with duckdb.connect(config=settings) as connection:
+    with connect_offline(settings=settings) as connection:
         connection.execute("SET enable_progress_bar = true")
         connection.execute("SET enable_progress_bar_print = false")
         try:

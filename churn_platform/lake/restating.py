@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
-import duckdb
-
 from churn_platform.errors import UsageError, suggest
+from churn_platform.extensions import connect_offline
 from churn_platform.lake.canonical import SQL
 from churn_platform.lake.ingest import write
 from churn_platform.lake.ledger import Landed, Ledger, Restatement, fragment_path
@@ -100,7 +99,7 @@ def compare(home: Home, restated: Landed, target: Path) -> dict[str, int]:
     replaced = [landed for landed in earlier if landed.fingerprint == restated.restates.replaces][-1]
     target.parent.mkdir(parents=True, exist_ok=True)
     contents = (SQL / "event_contents.sql").read_text("utf-8")
-    with duckdb.connect() as connection:
+    with connect_offline() as connection:
         for name, landed in (("before", replaced), ("after", restated)):
             create_raw_events_view(connection, _fragments(home, landed))
             connection.execute(f"CREATE TEMP TABLE {name}_file AS {contents}")

@@ -11,6 +11,8 @@ from typing import Final
 
 import duckdb
 
+from churn_platform.extensions import connect_offline
+
 MEMORY: Final = "2GB"
 FOLDERS: Final = ".churn-init-"
 
@@ -22,14 +24,8 @@ def scratch_connection(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyCon
     Args:
         spill: where more than 2 GB goes; default: DuckDB's own place.
     """
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "memory_limit": MEMORY,
-    }
-    if spill is not None:
-        settings["temp_directory"] = str(spill)
-    with duckdb.connect(config=settings) as connection:
+    spilling = {} if spill is None else {"temp_directory": str(spill)}
+    with connect_offline(settings={"memory_limit": MEMORY, **spilling}) as connection:
         connection.execute("SET enable_progress_bar = false")
         yield connection
 

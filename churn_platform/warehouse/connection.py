@@ -6,22 +6,14 @@ from pathlib import Path
 
 import duckdb
 
+from churn_platform.extensions import connect_offline
+
 
 @contextmanager
 def open_database(file: Path | str, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB file (or ':memory:') and close it again, also after an error.
-
-    Extensions are never downloaded or loaded on their own: a run must not depend on the network.
-    """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    connection = duckdb.connect(str(file), read_only=read_only, config=config)
-    try:
+    """Open a DuckDB file (or ':memory:') without the network and close it again, also after an error."""
+    with connect_offline(file, read_only=read_only) as connection:
         yield connection
-    finally:
-        connection.close()
 
 
 def table_exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:

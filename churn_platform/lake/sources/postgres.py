@@ -10,7 +10,7 @@ import duckdb
 from sqlglot import exp
 
 from churn_platform.errors import InputError, suggest
-from churn_platform.extensions import load_extension
+from churn_platform.extensions import connect_offline, load_extension
 from churn_platform.lake.canonical import referenced_columns
 from churn_platform.lake.expressions import find_column, literal
 from churn_platform.lake.journal import sync_to_disk
@@ -42,11 +42,7 @@ def connected(declared: Postgres, mapping: Mapping) -> Iterator["PostgresRows"]:
         InputError: the server does not answer or refuses; the relation, the cursor or a column of the mapping does not
             exist; a query of the block fails.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    with duckdb.connect(config=config) as connection:
+    with connect_offline() as connection:
         load_extension(connection, "postgres", "Pulling from PostgreSQL")
         try:
             connection.execute(f"ATTACH {literal(declared.dsn)} AS server (TYPE postgres, READ_ONLY)")
