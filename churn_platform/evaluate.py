@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from churn_platform.core.bgnbd_scorer import BGNBD
-from churn_platform.core.evaluation import CHAMPION, FoldEvaluation, Protocol
+from churn_platform.core.evaluation import CHAMPION, FoldEvaluation
 from churn_platform.core.metrics import Interval, PairedScores, pooled_gain
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import UsageError
@@ -44,8 +44,7 @@ def evaluate_home(home: Home) -> list[FoldEvaluation]:
             if not table_exists(connection, "training_set"):
                 raise UsageError(f"{home.root} has no training set yet. {RUN_FIRST}")
             frame = shop.training_frame(connection)
-    protocol = Protocol(window_days=shop.windows.lead + shop.windows.horizon, capacity=shop.capacity)
-    return list(evaluate_folds(frame, shop.features, shop.plan, protocol))
+    return list(evaluate_folds(frame, shop.features, shop.plan, shop.protocol))
 
 
 def write_scores(folds: Sequence[FoldEvaluation], out: Path) -> list[Path]:

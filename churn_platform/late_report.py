@@ -12,6 +12,7 @@ from churn_platform.orchestration.late_effects import SnapshotEffect, late_effec
 from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import Home
 from churn_platform.warehouse.lock import WriterLock
+from churn_platform.whole_file import written_whole
 
 FILE = "late_effects.parquet"
 
@@ -36,9 +37,8 @@ def report_late_rows(home: Home) -> tuple[list[SnapshotEffect], Path]:
         lock.acquire("churn late")
         effects, summary = late_effects(Shop(home_folder=str(home.root)))
     file = home.reports / FILE
-    draft = file.with_name(f".{FILE}.draft")
-    effects.write_parquet(draft)
-    draft.replace(file)
+    with written_whole(file) as draft:
+        effects.write_parquet(draft)
     return summary, file
 
 

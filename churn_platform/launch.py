@@ -18,6 +18,7 @@ from churn_platform.orchestration.dead_runs import fail_dead_runs
 from churn_platform.orchestration.partitions import range_tags
 from churn_platform.orchestration.progress import terminal_kept
 from churn_platform.settings import REPOSITORY, Home
+from churn_platform.whole_file import written_whole
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,8 @@ def prepare(home: Home) -> None:
     """
     settings = home.create().dagster / "dagster.yaml"
     if not settings.exists():
-        draft = settings.with_name(".dagster.yaml.draft")
-        shutil.copyfile(REPOSITORY / "dagster.yaml", draft)
-        draft.replace(settings)
+        with written_whole(settings) as draft:
+            shutil.copyfile(REPOSITORY / "dagster.yaml", draft)
     os.environ["CHURN_HOME"] = str(home.root)
     os.environ["DAGSTER_HOME"] = str(home.dagster)
 

@@ -17,6 +17,7 @@ from churn_platform.orchestration.arrivals import SETTLE_SECONDS, batch, expect,
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.settings import Home, environment, read_definition
 from churn_platform.warehouse.connection import open_database
+from churn_platform.whole_file import written_whole
 
 DEFAULT_DEFINITION = Path(__file__).parent / "datasets" / "default_churn.toml"
 
@@ -163,9 +164,7 @@ def _scored_by(home: Home) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Replace `target` as a whole: a kill leaves the old content or the new one."""
     content = source.read_bytes()
     if not target.exists() or target.read_bytes() != content:
-        draft = target.with_name(f".{target.name}.draft")
-        draft.write_bytes(content)
-        draft.replace(target)
+        with written_whole(target) as draft:
+            draft.write_bytes(content)

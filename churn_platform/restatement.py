@@ -22,6 +22,7 @@ from churn_platform.sql.library import default_library
 from churn_platform.warehouse.build_versions import built_versions
 from churn_platform.warehouse.connection import table_exists
 from churn_platform.warehouse.lock import WriterLock
+from churn_platform.whole_file import written_whole
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def restate_file(
         snapshots = _snapshots_after(home, days[0])
     replaced = _name_of(ledger, restated)
     outcome = RestatementOutcome(restated, replaced, events, days, snapshots, runs, report, changes)
-    report.write_text(json.dumps(_described(outcome), indent=2) + "\n", encoding="utf-8")
+    with written_whole(report) as draft:
+        draft.write_text(json.dumps(_described(outcome), indent=2) + "\n", encoding="utf-8")
     return outcome
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from churn_platform.errors import UsageError
 from churn_platform.settings import Home
+from churn_platform.whole_file import written_whole
 
 CampaignList = create_dagster_pandas_dataframe_type(
     name="CampaignList",
@@ -46,9 +47,9 @@ class CampaignFiles(dg.ConfigurableIOManager):
             return
         folder = Home(Path(self.home_folder)).campaigns / str(obj["list_id"].iloc[0])
         folder.mkdir(parents=True, exist_ok=True)
-        file, draft = folder / "campaign_list.csv", folder / ".campaign_list.csv.draft"
-        _inert(obj).to_csv(draft, index=False, quoting=csv.QUOTE_NONNUMERIC)
-        draft.replace(file)
+        file = folder / "campaign_list.csv"
+        with written_whole(file) as draft:
+            _inert(obj).to_csv(draft, index=False, quoting=csv.QUOTE_NONNUMERIC)
         context.add_output_metadata({"file": dg.MetadataValue.path(file), "dagster/row_count": len(obj)})
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:

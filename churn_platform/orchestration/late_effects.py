@@ -13,7 +13,7 @@ import polars as pl
 
 from churn_platform.contracts.quoting import literal
 from churn_platform.core.churn_model import ChurnModel
-from churn_platform.core.scoring import Bands, band_of
+from churn_platform.core.scoring import band_of
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import open_database
@@ -114,9 +114,7 @@ def _obstacle(shop: Shop, rung: str, model: str, definition: str) -> str:
 
 
 def _effects(connection: duckdb.DuckDBPyConnection, shop: Shop, snapshot: date, model: str) -> pl.DataFrame:
-    scorer = ChurnModel.load(shop.models.load(model))
-    edges = shop.definition.scores
-    bands = Bands(medium=edges.medium, high=edges.high, critical=edges.critical)
+    scorer, bands = ChurnModel.load(shop.models.load(model)), shop.bands
 
     def scored(name: str, *, late: bool) -> pl.DataFrame:
         users = _features(connection, shop, snapshot, late=late)

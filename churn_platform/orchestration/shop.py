@@ -12,6 +12,8 @@ import duckdb
 import polars as pl
 from pydantic import Field, PrivateAttr
 
+from churn_platform.core.evaluation import Protocol
+from churn_platform.core.scoring import Bands
 from churn_platform.core.snapshots import FixedDates, History, SnapshotPlan, Windows, plan_snapshots
 from churn_platform.errors import NotEnoughData
 from churn_platform.lake.ledger import Ledger
@@ -126,6 +128,16 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
     def features(self) -> list[str]:
         """The columns of user_features that a model may use: those that its contract puts into a family."""
         return [column.name for column in default_library().contract("user_features").columns if column.family]
+
+    @property
+    def bands(self) -> Bands:
+        edges = self.definition.scores
+        return Bands(medium=edges.medium, high=edges.high, critical=edges.critical)
+
+    @property
+    def protocol(self) -> Protocol:
+        """How a candidate is tested at each fold."""
+        return Protocol(window_days=self.windows.lead + self.windows.horizon, capacity=self.capacity)
 
     @property
     def capacity(self) -> int:

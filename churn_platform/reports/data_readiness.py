@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from churn_platform.core.data_readiness import RULES, Level, RuleVerdict, worst
 from churn_platform.errors import UsageError
+from churn_platform.whole_file import written_whole
 
 PAGE = "data_readiness.html"
 RECORD = "data_readiness.json"
@@ -68,8 +69,10 @@ def every_week(found: Sequence[Week]) -> list[Week]:
 
 def write_report(report: Report, folder: Path) -> Path:
     """Write the page and the record, each whole or not at all; return the page's path."""
-    _replace(folder / PAGE, render(report).encode())
-    _replace(folder / RECORD, TypeAdapter(Report).dump_json(report, indent=2))
+    contents = {PAGE: render(report).encode(), RECORD: TypeAdapter(Report).dump_json(report, indent=2)}
+    for name, content in contents.items():
+        with written_whole(folder / name) as draft:
+            draft.write_bytes(content)
     return folder / PAGE
 
 
@@ -113,9 +116,3 @@ def _bars(weeks: Sequence[Week]) -> list[_Bar]:
     return [
         _Bar(week, number * step, week.events * scale, week.activities * scale) for number, week in enumerate(weeks)
     ]
-
-
-def _replace(target: Path, content: bytes) -> None:
-    draft = target.with_name(f".{target.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(target)

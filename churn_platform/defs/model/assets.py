@@ -8,7 +8,6 @@ import polars as pl
 
 from churn_platform.core import acceptance
 from churn_platform.core.acceptance import TARGETS
-from churn_platform.core.evaluation import Protocol
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import NotEnoughData
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
@@ -79,14 +78,13 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
     plan = shop.plan
     name = candidate_version(frame, shop.features, plan, shop.definition.version)
     columns = default_library().contract("model_evaluation").column_names
-    protocol = Protocol(window_days=shop.windows.lead + shop.windows.horizon, capacity=shop.capacity)
     if not table_exists(connection, "model_evaluation"):
-        return evaluate_candidate(frame, shop.features, plan, protocol=protocol, name=name)
+        return evaluate_candidate(frame, shop.features, plan, protocol=shop.protocol, name=name)
     known = connection.table("model_evaluation").pl().select(columns)
     tested_for = known.filter(model_version=name, metric="capacity")["value"].unique().to_list()
     if tested_for == [float(shop.capacity)]:
         return known
-    new = evaluate_candidate(frame, shop.features, plan, protocol=protocol, name=name)
+    new = evaluate_candidate(frame, shop.features, plan, protocol=shop.protocol, name=name)
     return pl.concat([known.filter(pl.col("model_version") != name), new.select(columns)])
 
 

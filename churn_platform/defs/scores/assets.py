@@ -5,7 +5,7 @@ import duckdb
 import polars as pl
 
 from churn_platform.core import scoring
-from churn_platform.core.scoring import Bands, Stamp, score
+from churn_platform.core.scoring import Stamp, score
 from churn_platform.errors import NotEnoughData
 from churn_platform.orchestration import ladder
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
@@ -52,6 +52,4 @@ def _score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         horizon_days=definition.churn.horizon_days,
         valid_days=definition.scores.valid_days,
     )
-    edges = definition.scores
-    bands = Bands(medium=edges.medium, high=edges.high, critical=edges.critical)
-    return score(users, scorer.predict(users), scorer.explain(users), bands, stamp)
+    return score(users, scorer.predict(users), scorer.explain(users), shop.bands, stamp)
