@@ -3,6 +3,7 @@
 import codecs
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -66,7 +67,7 @@ class FileFacts:
 
 
 def examine(path: Path, declared: Kind | None = None, encoding: str | None = None) -> FileFacts:
-    """Read a file's bytes once, in bounded memory.
+    """Read a file's bytes in bounded memory: text for its fingerprint and for its encoding at the same time.
 
     Args:
         declared: the mapping's format; default by the ending.
@@ -82,8 +83,12 @@ def examine(path: Path, declared: Kind | None = None, encoding: str | None = Non
     if path.stat().st_size == 0:
         raise InputError(f"{path.name} is empty (0 bytes). Expected {kind} with at least one row. Export it again.")
     _check_magic(path, kind, compression)
-    facts = FileFacts(path, kind, compression, fingerprint_of(path))
-    return facts if kind in CONTAINERS else _examine_text(facts, encoding)
+    if kind in CONTAINERS:
+        return FileFacts(path, kind, compression, fingerprint_of(path))
+    with ThreadPoolExecutor(1) as pool:
+        fingerprint = pool.submit(fingerprint_of, path)
+        facts = _examine_text(FileFacts(path, kind, compression, fingerprint=""), encoding)
+        return replace(facts, fingerprint=fingerprint.result())
 
 
 def in_utf8(facts: FileFacts, folder: Path) -> FileFacts:

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from churn_platform.lake.canonical import SQL
+from churn_platform.lake.expressions import literal
 from churn_platform.lake.journal import sync_to_disk
 from churn_platform.lake.ledger import fragment_path
 from churn_platform.lake.records import Malformed
@@ -72,11 +73,16 @@ def write_parts(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write the view `canonical` to Parquet, partitioned by arrival day and sorted by event time within it.
 
     One pass over the file. The sort spills to disk and lets each day be written once: on rows in no order it halves the
-    time (1.5 million rows over 730 days: 6.3 s of CPU against 13), on rows in order it adds a twelfth.
+    time (1.5 million rows over 730 days: 6.3 s of CPU against 13), on rows in order it adds a twelfth. The two texts
+    that are the same in every row join after the sort, as enumerations, so that neither it nor the writer carries them.
     """
     connection.execute("SET VARIABLE parts = ?", [str(folder / "parts")])
+    variables = connection.execute("SELECT getvariable('source_name'), getvariable('source_file')").fetchall()
+    source, file = (literal(text) for text in variables[0])
     connection.execute(
-        "COPY (SELECT * FROM canonical ORDER BY known_date, event_time) TO (getvariable('parts')) "
+        f"COPY (SELECT * REPLACE (CAST({source} AS ENUM ({source})) AS source, "
+        f"CAST({file} AS ENUM ({file})) AS source_file) "
+        "FROM (FROM canonical ORDER BY known_date, event_time)) TO (getvariable('parts')) "
         "(FORMAT parquet, PARTITION_BY (known_date), OVERWRITE, WRITE_BLOOM_FILTER false)"
     )
 

@@ -1,6 +1,7 @@
 """`make bench-ingest`: landing a file in the lake, beside a bare DuckDB copy of the same file in the same run.
 
-Both run in processes of their own, are timed after their imports, and take turns. Making the files is not timed.
+Both run in processes of their own, are timed after their imports (pandas among them, which DuckDB loads at its first
+parameter), and take turns. Making the files is not timed.
 """
 
 import argparse
@@ -32,6 +33,7 @@ PLATFORM = """
 import resource, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
+import pandas
 from churn_platform.lake.ingest import ingest
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.settings import REPOSITORY, Home
@@ -43,7 +45,7 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 BARE = """
 import resource, sys, time
-import duckdb
+import duckdb, pandas
 source, target = sys.argv[1:]
 reader = "read_parquet" if source.endswith(".parquet") else "read_csv"
 connection = duckdb.connect(config={"partitioned_write_max_open_files": "600"})
