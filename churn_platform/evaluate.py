@@ -89,7 +89,7 @@ def _fold_table(fold: FoldEvaluation) -> Table:
     table = Table(
         title=f"Fold {fold.fold}: {fold.users:,} customers, {fold.churn_rate:.1%} churned [95 % interval]",
         caption=f"trained on {fold.training_rows:,} rows of {len(snapshots)} snapshots, {snapshots[0]} to "
-        f"{snapshots[-1]}",
+        f"{snapshots[-1]}\n{_calibration(fold)}",
         caption_justify="left",
         title_justify="left",
     )
@@ -101,6 +101,13 @@ def _fold_table(fold: FoldEvaluation) -> Table:
         plain = (f"{found[metric]['value']:.3f}" for metric in PLAIN)
         table.add_row(NAMES[model], *(_with_interval(found[metric]) for metric in WITH_INTERVAL), *plain)
     return table
+
+
+def _calibration(fold: FoldEvaluation) -> str:
+    expected = fold.champion.season.a_year_before(fold.fold)
+    if expected is None:
+        return "calibration: none, for no training snapshots enclose the same date of the year before"
+    return f"calibration: the season's churn rate, {expected:.1%} on the same date of the year before"
 
 
 def _gain_table(folds: Sequence[FoldEvaluation]) -> Table:

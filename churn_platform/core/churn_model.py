@@ -16,12 +16,13 @@ from churn_platform.core.gradient_boosting import BoostedModel, BoostingParamete
 from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.matched_loss import matched_losses, sigmoid
 from churn_platform.core.purging import PurgedSplit, latest_validation
+from churn_platform.core.season import SeasonalRates
 from churn_platform.errors import InputError
 
 Floats = NDArray[np.float64]
 
 _HEADER = "model.json"
-_FORMAT = 2
+_FORMAT = 3
 # The average of all models is the safer default: a simpler one must be better beyond the noise of the validation.
 _STANDARD_ERRORS = 2.0
 
@@ -48,9 +49,7 @@ class TrainingReport:
     simpler one is clearly better. `chosen_by` is 'purged validation', or 'default' where the history is too short for
     one; `losses` (mean matched log loss on the validation snapshots, nats) is then empty and the validation dates None.
     It is keyed by model, 'boosted', 'logistic', 'bgnbd', and by average, 'boosted+logistic', 'boosted+logistic+bgnbd'.
-    `without_bgnbd` tells why the BG/NBD was left out; None where it took part. `calibration` is always 'none': the base
-    rate swings with the season, so that a map fitted on the last snapshots does harm; the probabilities keep the
-    training snapshots' mean rate.
+    `without_bgnbd` tells why the BG/NBD was left out; None where it took part.
     """
 
     rows: int
@@ -66,7 +65,6 @@ class TrainingReport:
     last_validation: date | None
     losses: dict[str, float]
     without_bgnbd: str | None
-    calibration: str = "none"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, dates as ISO text, for JSON."""
@@ -93,15 +91,17 @@ class _Choice:
 
 @dataclass(frozen=True)
 class ChurnModel:
-    """The margin is the weighted mean of the models' margins, the probability its sigmoid.
+    """The margin is the weighted mean of the models' margins; the probability the sigmoid of it and the season's shift.
 
-    `bgnbd` is None where the training rows lack its columns (`report.without_bgnbd` names them).
+    `bgnbd` is None where the training rows lack its columns (`report.without_bgnbd` names them). Calibration goes no
+    further than `season`: a map fitted on the last snapshots alone does harm where the base rate swings.
     """
 
     boosted: BoostedModel
     logistic: LogisticBaseline
     bgnbd: BetaGeometricScorer | None
     weights: Weights
+    season: SeasonalRates
     report: TrainingReport
 
     @property
@@ -160,7 +160,7 @@ class ChurnModel:
             losses=choice.losses,
             without_bgnbd=f"the features lack {', '.join(missing)}" if missing else None,
         )
-        return cls(boosted, logistic, bgnbd, choice.weights, report)
+        return cls(boosted, logistic, bgnbd, choice.weights, SeasonalRates.of(outcome, snapshot_date), report)
 
     def predict_margin(self, features: pl.DataFrame) -> Floats:
         """Log-odds of churn, shape (rows,), by which users are ranked.
@@ -171,8 +171,17 @@ class ChurnModel:
         return np.asarray(sum(share * model.predict_margin(features) for share, model in self._parts()))
 
     def predict(self, features: pl.DataFrame) -> Floats:
-        """Churn probability, shape (rows,); a row's does not depend on the others. Raises as `predict_margin`."""
-        return sigmoid(self.predict_margin(features))
+        """Churn probability, shape (rows,); a row's does not depend on the others.
+
+        Args:
+            features: the model's columns, and snapshot_date, by which the season is known.
+
+        Raises:
+            InputError: as `predict_margin`, or there is no snapshot_date.
+        """
+        if features.schema.get("snapshot_date") != pl.Date:
+            raise InputError("A probability needs the column snapshot_date (a date): churn rates move with the season.")
+        return sigmoid(self.predict_margin(features) + self.season.shifts(features["snapshot_date"]))
 
     def contributions(self, features: pl.DataFrame) -> Contributions:
         """What each feature adds to the margin, in log-odds; the BG/NBD's part is one, named BGNBD.
@@ -201,6 +210,7 @@ class ChurnModel:
             "weights": asdict(self.weights),
             "logistic": self.logistic.to_dict(),
             "bgnbd": self.bgnbd.to_dict() if self.bgnbd else None,
+            "season": self.season.to_dict(),
             "report": self.report.to_dict(),
         }
         return {_HEADER: json.dumps(header, indent=1, sort_keys=True).encode(), **self.boosted.to_bytes()}
@@ -226,6 +236,7 @@ class ChurnModel:
             LogisticBaseline.from_dict(header["logistic"]),
             BetaGeometricScorer.from_dict(header["bgnbd"]) if header["bgnbd"] else None,
             Weights(**header["weights"]),
+            SeasonalRates.from_dict(header["season"]),
             TrainingReport.from_dict(header["report"]),
         )
 

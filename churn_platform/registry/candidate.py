@@ -25,6 +25,7 @@ from churn_platform.core import (
     psi,
     purging,
     recency_rule,
+    season,
 )
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.evaluation import CHAMPION, FoldEvaluation, Protocol, evaluate_fold
@@ -35,7 +36,7 @@ LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
 RECIPE = (
     bgnbd, bgnbd_scorer, churn_model, contributions, evaluation, feature_matrix, gradient_boosting, logistic_baseline,
     matched_loss,
-    metrics, psi, purging, recency_rule,
+    metrics, psi, purging, recency_rule, season,
 )  # fmt: skip
 
 

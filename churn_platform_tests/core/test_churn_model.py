@@ -132,6 +132,31 @@ def test_a_users_score_does_not_depend_on_the_others() -> None:
     assert MODEL.predict(LATER[100:110]).tolist() == whole[100:110].tolist()
 
 
+def test_a_year_later_the_probability_follows_the_season_and_the_ranking_stays() -> None:
+    season = pl.col("snapshot_date") < date(2024, 3, 1)
+    swinging = FRAME.with_columns(
+        churned=pl.when(season).then(pl.lit(1, pl.Int8).alias("churned")).otherwise("churned")
+    )
+    model = train(swinging)
+    before = LATER.with_columns(snapshot_date=pl.lit(date(2024, 12, 30)))
+    within = LATER.with_columns(snapshot_date=pl.lit(date(2025, 1, 15)))
+    assert model.season.rates[:2] == (1.0, 1.0)
+    assert model.predict(before) == pytest.approx(sigmoid(model.predict_margin(before)))
+    assert model.predict(within) == pytest.approx(
+        sigmoid(model.predict_margin(within) + model.season.shift(date(2025, 1, 15)))
+    )
+    assert model.predict(within).mean() > model.predict(before).mean() + 0.1
+    assert (np.argsort(model.predict(within)) == np.argsort(model.predict_margin(before))).all()
+
+
+@pytest.mark.parametrize("dates", [[], [pl.lit("2024-01-01").alias("snapshot_date")]], ids=["missing", "text"])
+def test_a_probability_needs_the_date_of_its_snapshot(dates: list[pl.Expr]) -> None:
+    users = LATER.drop("snapshot_date").with_columns(dates)
+    assert len(MODEL.predict_margin(users)) == users.height
+    with pytest.raises(InputError, match="snapshot_date"):
+        MODEL.predict(users)
+
+
 def test_the_choice_ignores_purged_rows() -> None:
     days = FRAME["snapshot_date"]
     purged = ((days > date(2024, 3, 31)) & (days < date(2024, 6, 29))).to_numpy()

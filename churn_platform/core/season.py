@@ -1,0 +1,93 @@
+"""The season's part of the churn rate: what the same date of the year before says about a snapshot."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+YEAR = timedelta(days=365)
+# A rate of fewer users is too noisy to correct others by: its standard error is above .035.
+MINIMUM_USERS = 200
+_LARGEST_RATE = 0.99
+
+
+@dataclass(frozen=True)
+class SeasonalRates:
+    """Churn rates of the training snapshots; ascending, the three tuples aligned. `overall` is that of all rows.
+
+    The correction is that of a changed base rate: the log-odds move by those of the expected rate less those of the
+    training rows' (King and Zeng 2001, Logistic Regression in Rare Events Data, section 4.1; Saerens, Latinne and
+    Decaestecker 2002, equation 2.4). The expected rate is the one of the same date of the year before. The training
+    snapshots begin one lookback after the first event, so it exists from lookback + 365 days of history on.
+    """
+
+    snapshots: tuple[date, ...]
+    rates: tuple[float, ...]
+    users: tuple[int, ...]
+    overall: float
+
+    @classmethod
+    def of(cls, churned: Floats, snapshot_date: pl.Series) -> Self:
+        """The rates of labelled rows: 1 churned, 0 stayed, and the snapshot of each."""
+        by_snapshot = (
+            pl.DataFrame({"snapshot": snapshot_date, "churned": churned})
+            .group_by("snapshot")
+            .agg(rate=pl.col("churned").mean(), users=pl.len())
+            .sort("snapshot")
+        )
+        columns = (tuple(by_snapshot[name].to_list()) for name in ("snapshot", "rate", "users"))
+        return cls(*columns, overall=float(churned.mean()))
+
+    def a_year_before(self, snapshot: date) -> float | None:
+        """The churn rate 365 days before, between two training snapshots in proportion to their distance.
+
+        None where no two training snapshots enclose that day, or one that does has fewer than MINIMUM_USERS users.
+        """
+        day = snapshot - YEAR
+        if not self.snapshots or not self.snapshots[0] <= day <= self.snapshots[-1]:
+            return None
+        days = np.array([known.toordinal() for known in self.snapshots])
+        left = int(np.searchsorted(days, day.toordinal(), side="right")) - 1
+        right = left if days[left] == day.toordinal() else left + 1
+        if min(self.users[left], self.users[right]) < MINIMUM_USERS:
+            return None
+        return float(np.interp(day.toordinal(), days, self.rates))
+
+    def shift(self, snapshot: date) -> float:
+        """What the season adds to the log-odds of every user of a snapshot; 0 where nothing is known of it."""
+        expected = self.a_year_before(snapshot)
+        return 0.0 if expected is None else _log_odds(expected) - _log_odds(self.overall)
+
+    def shifts(self, snapshot_date: pl.Series) -> Floats:
+        """`shift` of each row's snapshot, shape (rows,)."""
+        by_day = {day: self.shift(day) for day in snapshot_date.unique()}
+        return np.array([by_day[day] for day in snapshot_date], dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, dates as ISO text, for JSON."""
+        return {
+            "snapshots": [day.isoformat() for day in self.snapshots],
+            "rates": list(self.rates),
+            "users": list(self.users),
+            "overall": self.overall,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        """The rates that `to_dict` described."""
+        return cls(
+            snapshots=tuple(date.fromisoformat(day) for day in stored["snapshots"]),
+            rates=tuple(stored["rates"]),
+            users=tuple(stored["users"]),
+            overall=stored["overall"],
+        )
+
+
+def _log_odds(rate: float) -> float:
+    inside = min(max(rate, 1 - _LARGEST_RATE), _LARGEST_RATE)
+    return float(np.log(inside / (1 - inside)))
