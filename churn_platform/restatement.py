@@ -15,6 +15,7 @@ from churn_platform.lake.mapping import read_mapping
 from churn_platform.lake.restating import Decision, compare, restate, touched_days
 from churn_platform.launch import RunOutcome, open_instance, run_job
 from churn_platform.lifecycle import refresh_all
+from churn_platform.orchestration.feature_tables import BASE, feature_tables
 from churn_platform.orchestration.progress import progress_of
 from churn_platform.orchestration.shop import WAIT_FOR_WRITER_SECONDS, Shop
 from churn_platform.settings import Home, environment
@@ -107,7 +108,8 @@ def print_restatement(outcome: RestatementOutcome, console: Console) -> None:
         "events": ", ".join(f"{count:,} {change}" for change, count in events.items()),
         "arrival days": _range([day.isoformat() for day in outcome.days]),
         "snapshots rebuilt": _range(snapshots.rebuilt),
-        "snapshots stale": f"{_range(snapshots.stale)}; build them by hand: user_features, config rebuild"
+        "snapshots stale": f"{_range(snapshots.stale)}; build them by hand: config rebuild of "
+        + ", ".join(feature_tables())
         if snapshots.stale
         else "none",
         "scores that stay as published": _range(snapshots.published),
@@ -121,11 +123,11 @@ def print_restatement(outcome: RestatementOutcome, console: Console) -> None:
 
 def _snapshots_after(home: Home, first: date) -> SnapshotsAfter:
     shop = Shop(home_folder=str(home.root))
-    code = default_library().code_versions["user_features"]
+    code = default_library().code_versions[BASE]
     with shop.warehouse() as connection:
         built = {
             date.fromisoformat(key): version
-            for key, version in built_versions(connection, "user_features").items()
+            for key, version in built_versions(connection, BASE).items()
             if date.fromisoformat(key) >= first
         }
         current = {key for key, version in built.items() if version == shop.snapshot_version(code, key)}

@@ -11,7 +11,7 @@ from churn_platform.errors import InputError
 from churn_platform.extensions import connect_offline
 from churn_platform.lake.source_file import FileFacts
 
-MEMORY_LIMIT = "3GB"
+MEMORY_LIMIT = "2GB"
 OPEN_FILES = 4096
 
 

@@ -32,6 +32,8 @@ AssetEvents = Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.Materi
 Compute = Callable[[Shop, duckdb.DuckDBPyConnection], pl.DataFrame]
 After = Callable[[Shop, duckdb.DuckDBPyConnection], Mapping[str, dg.MetadataValue]]
 
+SNAPSHOTS_NAMED = 3  # in a log line; of more, the first and the last
+
 
 class RebuildConfig(dg.Config):
     """Past snapshots are final; name one here to build it again all the same."""
@@ -176,9 +178,8 @@ def _snapshots(library: Library, table: str, options: Mapping[str, Any]) -> dg.A
             snapshots, refused = _possible(keys, shop, labels=_binds_labels(library, table))
             if not table_exists(connection, table):
                 create_table(connection, contract, table)
-            context.log.info(
-                f"{table}: {len(snapshots)} of {len(wanted)} planned snapshots to build: {', '.join(keys) or 'none'}"
-            )
+            named = f"{keys[0]} to {keys[-1]}" if len(keys) > SNAPSHOTS_NAMED else ", ".join(keys) or "none"
+            context.log.info(f"{table}: {len(snapshots)} of {len(wanted)} planned snapshots to build: {named}")
 
             def build(target: duckdb.DuckDBPyConnection, audit: str) -> None:
                 if refused:

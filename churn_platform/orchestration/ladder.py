@@ -17,8 +17,8 @@ from churn_platform.core.reasons import ReasonTemplate, rhythm_reasons, top_reas
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.core.scoring import rule_reasons
 from churn_platform.errors import NotEnoughData
+from churn_platform.orchestration.feature_tables import all_features, feature_columns
 from churn_platform.orchestration.shop import Shop
-from churn_platform.sql.library import default_library
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +64,8 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
 
 def _without_model(shop: Shop, connection: duckdb.DuckDBPyConnection, why: str) -> Scorer:
     labelled = connection.sql(
-        "SELECT user_features.*, churned FROM churn_labels JOIN user_features USING (snapshot_date, user_id)"
+        f"SELECT features.*, churned FROM churn_labels JOIN (FROM {all_features()}) AS features"
+        " USING (snapshot_date, user_id)"
         " WHERE is_eligible AND definition_version = $version AND list_contains($snapshots, snapshot_date)"
         " ORDER BY snapshot_date, user_id",
         params={"version": shop.definition.version, "snapshots": list(shop.plan.labelled)},
@@ -113,9 +114,8 @@ def _hashed(rung: str, parameters: dict[str, Any]) -> str:
 
 
 def _templates() -> dict[str, ReasonTemplate]:
-    columns = default_library().contract("user_features").columns
     return {
         column.name: ReasonTemplate(column.family, column.reason)
-        for column in columns
+        for column in feature_columns()
         if column.family and column.reason
     }

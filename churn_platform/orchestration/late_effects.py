@@ -14,6 +14,7 @@ import polars as pl
 from churn_platform.contracts.quoting import literal
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.scoring import band_of
+from churn_platform.orchestration.feature_tables import all_features, feature_tables
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import open_database
@@ -147,10 +148,11 @@ def _features(connection: duckdb.DuckDBPyConnection, shop: Shop, snapshot: date,
     for table in ("user_days", "fct_orders"):
         bound = {"snapshot_date": snapshot, "late": late}
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS {_sql(f'known_{table}')}", bound)
-    connection.execute("DROP TABLE IF EXISTS user_features")
-    create_table(connection, library.contract("user_features"), "user_features")
-    library.append(connection, "user_features", "user_features", shop.values() | {"snapshot_date": snapshot})
-    return connection.sql("FROM user_features WHERE is_eligible ORDER BY user_id").pl()
+    for table in feature_tables():
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+        create_table(connection, library.contract(table), table)
+        library.append(connection, table, table, shop.values() | {"snapshot_date": snapshot})
+    return connection.sql(f"FROM {all_features()} WHERE is_eligible ORDER BY user_id").pl()
 
 
 def _summary(snapshot: date, late_rows: int, effects: pl.DataFrame) -> SnapshotEffect:

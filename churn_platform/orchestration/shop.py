@@ -17,10 +17,10 @@ from churn_platform.core.scoring import Bands
 from churn_platform.core.snapshots import FixedDates, History, SnapshotPlan, Windows, plan_snapshots
 from churn_platform.errors import NotEnoughData
 from churn_platform.lake.ledger import Ledger
+from churn_platform.orchestration.feature_tables import all_features, feature_columns
 from churn_platform.registry.registry import ModelRegistry
 from churn_platform.registry.store import ModelStore
 from churn_platform.settings import Home, ProductDefinition, environment
-from churn_platform.sql.library import default_library
 from churn_platform.sql.parameters import Value
 from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.lock import WriterLock
@@ -126,8 +126,8 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def features(self) -> list[str]:
-        """The columns of user_features that a model may use: those that its contract puts into a family."""
-        return [column.name for column in default_library().contract("user_features").columns if column.family]
+        """The columns that a model may use."""
+        return [column.name for column in feature_columns()]
 
     @property
     def bands(self) -> Bands:
@@ -151,8 +151,8 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
         It holds the snapshots of `plan.examined`: a model learns from those of `plan.labelled` only.
         """
         return connection.sql(
-            "SELECT user_features.*, churned FROM training_set JOIN user_features USING (snapshot_date, user_id)"
-            " ORDER BY snapshot_date, user_id"
+            f"SELECT features.*, churned FROM training_set JOIN (FROM {all_features()}) AS features"
+            " USING (snapshot_date, user_id) ORDER BY snapshot_date, user_id"
         ).pl()
 
     def snapshot_version(self, code_version: str, through: date) -> str:

@@ -16,6 +16,7 @@ from churn_platform.orchestration.shop import Shop
 from churn_platform.registry.candidate import train_candidate
 from churn_platform.settings import Home
 from churn_platform_tests.core.bgnbd_shop import FEATURES, WINDOW_DAYS, rhythm_frame
+from churn_platform_tests.orchestration.feature_families import create_feature_families
 from churn_platform_tests.orchestration.landed_files import landed_history
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -31,6 +32,7 @@ def connection(home: Home, shop: Shop) -> Iterator[duckdb.DuckDBPyConnection]:
         frame = FRAME.with_columns(is_eligible=True, definition_version=pl.lit(shop.definition.version))
         opened.register("frame", frame)
         opened.execute("CREATE TABLE user_features AS SELECT * EXCLUDE (churned, definition_version) FROM frame")
+        create_feature_families(opened)
         opened.execute(
             "CREATE TABLE churn_labels AS SELECT snapshot_date, user_id, churned, definition_version FROM frame"
         )

@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from churn_platform.core.snapshots import Windows
@@ -12,6 +11,7 @@ from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import Home
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.lock import WriterLock
+from churn_platform_tests.orchestration.feature_families import create_feature_families
 from churn_platform_tests.orchestration.landed_files import landed_history, landed_live
 
 MAY = [date(2024, 5, day) for day in range(1, 32)]
@@ -107,22 +107,27 @@ def test_the_training_frame_is_the_training_set_with_its_features_in_order(shop:
             "CREATE TABLE training_set AS SELECT snapshot_date, user_id, orders_total % 2 AS churned"
             " FROM user_features WHERE orders_total < 8"
         )
+        create_feature_families(connection)
+        connection.execute(
+            "INSERT INTO season_features BY NAME"
+            " SELECT DATE '2024-01-01' AS snapshot_date, 'u2' AS user_id, 3 AS active_days_same_period_last_year"
+        )
         frame = shop.training_frame(connection)
-    assert frame.rows() == [
-        (date(2024, 1, 1), "u1", 5, 1),
-        (date(2024, 1, 1), "u2", 6, 0),
-        (date(2024, 2, 1), "u2", 7, 1),
+    wanted = ["snapshot_date", "user_id", "orders_total", "active_days_same_period_last_year", "churned"]
+    assert frame.select(wanted).rows() == [
+        (date(2024, 1, 1), "u1", 5, None, 1),
+        (date(2024, 1, 1), "u2", 6, 3, 0),
+        (date(2024, 2, 1), "u2", 7, None, 1),
     ]
     assert frame.columns[-1] == "churned"
 
 
-def test_the_features_are_those_that_the_contract_puts_into_a_family(shop: Shop) -> None:
-    families = pl.DataFrame(
-        [(column.name, column.family) for column in default_library().contract("user_features").columns], orient="row"
-    )
-    assert set(shop.features) == set(families.filter(pl.col("column_1").is_not_null())["column_0"])
-    assert "user_id" not in shop.features
-    assert "recency_days" in shop.features
+def test_the_features_are_the_columns_of_all_families_each_named_once(shop: Shop) -> None:
+    contracts = default_library().contracts.values()
+    assert set(shop.features) == {column.name for found in contracts for column in found.columns if column.family}
+    assert len(set(shop.features)) == len(shop.features)
+    assert not {"user_id", "snapshot_date", "is_eligible"} & set(shop.features)
+    assert {"recency_days", "decayed_activity_30d", "stayed_last_year"} <= set(shop.features)
 
 
 def test_a_day_has_a_new_version_when_a_file_brings_rows_to_it_and_only_then(home: Home, shop: Shop) -> None:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from churn_platform.contracts.contract import Column, Contract
 from churn_platform.contracts.quoting import quoted, quoted_list
+from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.sql.library import Library, default_library
 
 CASES = Path(__file__).parent
@@ -194,7 +195,7 @@ def test_every_column_is_expected_to_hold_something_in_some_case(table: str) -> 
 
 def test_every_snapshot_model_has_a_case_with_an_event_exactly_at_the_cutoff(snapshot_table: str) -> None:
     assert any(
-        row.get("event_date") == case.parameters["snapshot_date"]
+        case.parameters["snapshot_date"] in (row.get("event_date"), row.get("order_date"))
         for case in cases_of(snapshot_table)
         for rows in case.given.values()
         for row in rows
@@ -281,7 +282,7 @@ def test_a_given_row_must_keep_its_contract() -> None:
 
 SNAPSHOT = date(2024, 4, 1)
 MEASURES = ("activities", "purchases", "spend", "views", "returns", "return_amount")
-FEATURE_PARAMETERS = {"snapshot_date": SNAPSHOT, "lookback_days": 180}
+FEATURE_PARAMETERS = {"snapshot_date": SNAPSHOT, "lookback_days": 180, "lead_days": 0, "horizon_days": 90}
 
 
 @st.composite
@@ -299,37 +300,42 @@ def user_days(draw: st.DrawFn, ages: st.SearchStrategy[int], delays: st.SearchSt
     ]
 
 
-def features_of(days: Sequence[Row]) -> list[Row]:
-    """All features at SNAPSHOT of these days, each with one order."""
+def features_of(table: str, days: Sequence[Row]) -> list[Row]:
+    """A family's features at SNAPSHOT of these days, each with one order."""
     orders = [
-        {"order_id": f"o{day['event_date']}", "ordered_at": datetime.min, "order_lines": 1}  # noqa: DTZ901 - not used
+        {"order_id": f"o{day['event_date']}", "ordered_at": datetime.min, "order_lines": 1, "amount": day["spend"]}  # noqa: DTZ901 - not used
         | {name: day[name] for name in ("user_id", "known_date")}
         | {"order_date": day["event_date"]}
         for day in days
     ]
     rows = {"user_days": days, "fct_orders": orders}
-    columns = default_library().contracts["user_features"].column_names
-    return run_case(default_library(), Case("user_features", "law", FEATURE_PARAMETERS, rows, columns, []))
+    library = default_library()
+    parameters = {name: FEATURE_PARAMETERS[name] for name in library.models[table].parameters}
+    given = {upstream: rows[upstream] for upstream in rows if upstream in library.models[table].dependencies}
+    columns = library.contracts[table].column_names
+    return run_case(library, Case(table, "law", parameters, given, columns, []))
 
 
-PAST = user_days(ages=st.integers(1, 400), delays=st.just(0))
+PAST = user_days(ages=st.integers(1, 600), delays=st.just(0))
 HAPPENED_LATER = user_days(ages=st.integers(-5, 0), delays=st.integers(0, 3))
 ARRIVED_LATER = user_days(ages=st.integers(1, 40), delays=st.integers(41, 60))
 
 
+@pytest.mark.parametrize("family", feature_tables())
 @settings(max_examples=12, deadline=None)
 @given(past=PAST, later=HAPPENED_LATER, arrived_later=ARRIVED_LATER)
 def test_nothing_that_happens_from_the_cutoff_on_or_arrives_after_it_moves_a_feature(
-    past: list[Row], later: list[Row], arrived_later: list[Row]
+    family: str, past: list[Row], later: list[Row], arrived_later: list[Row]
 ) -> None:
-    assert differences(features_of(past), features_of([*past, *later, *arrived_later])) == []
+    assert differences(features_of(family, past), features_of(family, [*past, *later, *arrived_later])) == []
 
 
+@pytest.mark.parametrize("family", feature_tables())
 @settings(max_examples=12, deadline=None)
 @given(past=PAST)
-def test_a_history_load_and_nightly_files_give_equal_features(past: list[Row]) -> None:
+def test_a_history_load_and_nightly_files_give_equal_features(family: str, past: list[Row]) -> None:
     nightly = [day | {"known_date": day["event_date"] + timedelta(days=1)} for day in past]
-    assert differences(features_of(past), features_of(nightly)) == []
+    assert differences(features_of(family, past), features_of(family, nightly)) == []
 
 
 COPIES = st.lists(

@@ -4,6 +4,7 @@ import dagster as dg
 
 from churn_platform.core import data_readiness, readiness_figures
 from churn_platform.orchestration import readiness
+from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
 from churn_platform.orchestration.readiness import judge_data, report_on
 
@@ -12,7 +13,7 @@ GROUP = "3_features"
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    tables = [sql_asset(table, group=GROUP) for table in ("user_features", "churn_labels", "event_weeks")]
+    tables = [sql_asset(table, group=GROUP) for table in (*feature_tables(), "churn_labels", "event_weeks")]
     judged = frame_asset(
         "data_readiness",
         group=GROUP,

@@ -10,6 +10,7 @@ from churn_platform.core import acceptance
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import NotEnoughData
+from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
@@ -39,7 +40,7 @@ def defs() -> dg.Definitions:
     group_name=GROUP,
     owners=["team:data-science"],
     kinds={"xgboost", "python"},
-    deps=["training_set", "user_features"],
+    deps=["training_set", *feature_tables()],
     code_version=source_version("", candidate, *candidate.RECIPE),
 )
 def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult[None]:

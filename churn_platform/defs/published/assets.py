@@ -7,6 +7,7 @@ import polars as pl
 from churn_platform.contracts import dictionary
 from churn_platform.contracts.dictionary import dictionary_rows
 from churn_platform.contracts.quoting import quoted
+from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset
 from churn_platform.orchestration.partitions import LAKE_STATE
 from churn_platform.orchestration.shop import Shop
@@ -24,7 +25,7 @@ RESULTS = (
     "user_profiles",
     "retention_campaign",
     "model_evaluation",
-    "user_features",
+    *feature_tables(),
 )
 
 

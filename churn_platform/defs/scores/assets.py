@@ -8,6 +8,7 @@ from churn_platform.core import scoring
 from churn_platform.core.scoring import Stamp, score
 from churn_platform.errors import NotEnoughData
 from churn_platform.orchestration import ladder
+from churn_platform.orchestration.feature_tables import all_features, feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
 from churn_platform.orchestration.ladder import choose_scorer
 from churn_platform.orchestration.shop import Shop
@@ -20,7 +21,7 @@ def defs() -> dg.Definitions:
     scores = frame_asset(
         "churn_scores",
         group=GROUP,
-        deps=["user_features", "churn_labels", "user_profiles", "champion_model"],
+        deps=[*feature_tables(), "churn_labels", "user_profiles", "champion_model"],
         kinds={"xgboost", "polars"},
         compute=_score,
         code=[scoring, ladder],
@@ -33,8 +34,9 @@ def defs() -> dg.Definitions:
 def _score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     definition, newest = shop.definition, shop.plan.newest
     users = connection.sql(
-        "SELECT user_features.*, expected_spend AS expected_value FROM user_features JOIN user_profiles"
-        " USING (snapshot_date, user_id) WHERE snapshot_date = $newest AND user_features.is_eligible ORDER BY user_id",
+        f"SELECT features.*, expected_spend AS expected_value FROM (FROM {all_features()}) AS features"
+        " JOIN user_profiles USING (snapshot_date, user_id)"
+        " WHERE snapshot_date = $newest AND features.is_eligible ORDER BY user_id",
         params={"newest": newest},
     ).pl()
     if users.is_empty():
