@@ -40,8 +40,12 @@ class SeasonalRates:
             .agg(rate=pl.col("churned").mean(), users=pl.len())
             .sort("snapshot")
         )
-        columns = (tuple(by_snapshot[name].to_list()) for name in ("snapshot", "rate", "users"))
-        return cls(*columns, overall=float(churned.mean()))
+        return cls(
+            snapshots=tuple(by_snapshot["snapshot"].to_list()),
+            rates=tuple(by_snapshot["rate"].to_list()),
+            users=tuple(by_snapshot["users"].to_list()),
+            overall=float(churned.mean()),
+        )
 
     def a_year_before(self, snapshot: date) -> float | None:
         """The churn rate 365 days before, between two training snapshots in proportion to their distance.
