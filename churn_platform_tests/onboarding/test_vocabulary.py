@@ -41,6 +41,9 @@ def test_words_are_split_and_plain() -> None:
         ("gekauft", "purchase"),
         ("REFUNDED", "return"),
         ("购买", "purchase"),
+        ("Verkoop", "purchase"),
+        ("Retour", "return"),
+        ("Annulering", "adjustment"),
         ("hm", None),
     ],
 )
