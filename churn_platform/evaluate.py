@@ -106,7 +106,7 @@ def _fold_table(fold: FoldEvaluation) -> Table:
 def _calibration(fold: FoldEvaluation) -> str:
     expected = fold.champion.season.a_year_before(fold.fold)
     if expected is None:
-        return "calibration: none, for no training snapshots enclose the same date of the year before"
+        return "calibration: none, for no training snapshot is near the same date of the year before"
     return f"calibration: the season's churn rate, {expected:.1%} on the same date of the year before"
 
 

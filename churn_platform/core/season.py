@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 YEAR = timedelta(days=365)
+# Half the usual distance of training snapshots: so near, the first or the last of them speaks for a day beyond it.
+EDGE = timedelta(days=15)
 # A rate of fewer users is too noisy to correct others by: its standard error is above .035.
 MINIMUM_USERS = 200
 _LARGEST_RATE = 0.99
@@ -50,17 +52,17 @@ class SeasonalRates:
     def a_year_before(self, snapshot: date) -> float | None:
         """The churn rate 365 days before, between two training snapshots in proportion to their distance.
 
-        None where no two training snapshots enclose that day, or one that does has fewer than MINIMUM_USERS users.
+        Up to EDGE beyond the first or the last it is theirs. None farther away, or where one that speaks has fewer than
+        MINIMUM_USERS users.
         """
         day = snapshot - YEAR
-        if not self.snapshots or not self.snapshots[0] <= day <= self.snapshots[-1]:
+        if not self.snapshots or not self.snapshots[0] - EDGE <= day <= self.snapshots[-1] + EDGE:
             return None
-        days = np.array([known.toordinal() for known in self.snapshots])
-        left = int(np.searchsorted(days, day.toordinal(), side="right")) - 1
-        right = left if days[left] == day.toordinal() else left + 1
-        if min(self.users[left], self.users[right]) < MINIMUM_USERS:
+        days, asked = np.array([known.toordinal() for known in self.snapshots]), day.toordinal()
+        about = np.searchsorted(days, asked, side="right") - 1, np.searchsorted(days, asked)
+        if np.array(self.users)[np.clip(about, 0, len(days) - 1)].min() < MINIMUM_USERS:
             return None
-        return float(np.interp(day.toordinal(), days, self.rates))
+        return float(np.interp(asked, days, self.rates))
 
     def shift(self, snapshot: date) -> float:
         """What the season adds to the log-odds of every user of a snapshot; 0 where nothing is known of it."""
