@@ -93,6 +93,7 @@ def test_a_bad_file_is_refused_whole(
     assert list(home.events.rglob("*.parquet")) == []
 
 
+@pytest.mark.lifecycle
 def test_a_history_too_short_for_a_model_says_how_much_is_needed(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

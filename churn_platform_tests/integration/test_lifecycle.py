@@ -103,6 +103,7 @@ def test_the_lake_accounts_for_every_row_of_the_file(small_shop: SmallShop) -> N
     assert int(str(staged[0][0])) < landed.rows, "the duplicates that the simulator plants are dropped"
 
 
+@pytest.mark.lifecycle
 def test_a_day_replayed_alone_changes_nothing(shop_copy: SmallShop) -> None:
     before = content(shop_copy.home.warehouse_file)
     outcome = run_job(shop_copy.home, "daily_refresh", date(2025, 5, 5), date(2025, 5, 5))
@@ -110,6 +111,7 @@ def test_a_day_replayed_alone_changes_nothing(shop_copy: SmallShop) -> None:
     assert content(shop_copy.home.warehouse_file) == before
 
 
+@pytest.mark.lifecycle
 def test_the_same_command_again_changes_nothing(shop_copy: SmallShop) -> None:
     warehouse, published = content(shop_copy.home.warehouse_file), content(shop_copy.home.published_file)
     registry, ledger = shop_copy.home.registry_file.read_text(), shop_copy.home.ledger_file.read_text()
