@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from churn_platform.core.contributions import Contributions
 from churn_platform.core.feature_matrix import feature_matrix, trainable
-from churn_platform.core.matched_loss import matched_losses, sigmoid
+from churn_platform.core.matched_loss import log_odds, matched_losses, sigmoid
 from churn_platform.core.purging import PurgedSplit
 from churn_platform.errors import InputError
 
@@ -186,8 +186,8 @@ def choose_rounds(
     validation = xgb.DMatrix(feature_matrix(validation_rows, names), later, feature_names=names, nthread=THREADS)
 
     def matched(probability: NDArray[np.float32], _: xgb.DMatrix) -> tuple[str, float]:
-        p = np.clip(probability.astype(np.float64), 1e-7, 1 - 1e-7)
-        return "matched_log_loss", float(matched_losses(later, np.log(p / (1 - p)), later_snapshot).mean())
+        margin = log_odds(probability, inside=1e-7)
+        return "matched_log_loss", float(matched_losses(later, margin, later_snapshot).mean())
 
     booster = xgb.train(
         settings.for_xgboost(len(outcome), seed=0),

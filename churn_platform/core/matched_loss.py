@@ -1,7 +1,7 @@
 """Comparing models between seasons: log loss after the base rate of each snapshot is given away."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
@@ -12,6 +12,12 @@ _LARGEST_STEP = 2.0
 def sigmoid(margin: NDArray[np.floating]) -> Floats:
     """Probability of a log-odds margin, without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * margin.astype(np.float64))))
+
+
+def log_odds(probability: ArrayLike, *, inside: float) -> Floats:
+    """Log-odds of probabilities, those nearer to 0 or 1 than `inside` taken as that near, so that all are finite."""
+    p = np.clip(np.asarray(probability, dtype=np.float64), inside, 1 - inside)
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def matched_losses(churned: Floats, margin: Floats, snapshot: NDArray[np.generic]) -> Floats:
@@ -28,8 +34,8 @@ def matched_losses(churned: Floats, margin: Floats, snapshot: NDArray[np.generic
     losses = np.empty(len(churned))
     for day in np.unique(snapshot):
         rows = snapshot == day
-        outcome, log_odds = churned[rows], margin[rows].astype(np.float64)
-        shifted = log_odds + _matching_shift(log_odds, (outcome.sum() + 0.5) / (len(outcome) + 1))
+        outcome, own = churned[rows], margin[rows].astype(np.float64)
+        shifted = own + _matching_shift(own, (outcome.sum() + 0.5) / (len(outcome) + 1))
         losses[rows] = np.logaddexp(0.0, shifted) - outcome * shifted
     return losses
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from churn_platform.core.matched_loss import log_odds
 from churn_platform.core.recency_rule import RecencyRule
 
 
@@ -80,7 +81,7 @@ def band_of(risk: pl.Expr, bands: Bands) -> pl.Expr:
 
 def rule_reasons(rule: RecencyRule, recency_days: NDArray[np.float64]) -> pl.DataFrame:
     """The one reason of the recency rule: how far the silence moves the log-odds from those of an average silence."""
-    margin = _log_odds(rule.predict(recency_days))
+    margin = log_odds(rule.predict(recency_days), inside=1e-6)
     contribution = margin - margin.mean() if len(margin) else margin
     texts = [
         f"last active {days:.0f} days ago: "
@@ -100,8 +101,3 @@ def rule_reasons(rule: RecencyRule, recency_days: NDArray[np.float64]) -> pl.Dat
             **missing,
         }
     )
-
-
-def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = np.clip(probability, 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(inside / (1 - inside)))

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from churn_platform.core.matched_loss import log_odds
+
 Floats = NDArray[np.float64]
 
 YEAR = timedelta(days=365)
@@ -15,7 +17,8 @@ YEAR = timedelta(days=365)
 EDGE = timedelta(days=15)
 # A rate of fewer users is too noisy to correct others by: its standard error is above .035.
 MINIMUM_USERS = 200
-_LARGEST_RATE = 0.99
+# A season in which nobody, or everybody, churned moves the others by no more than one in a hundred would.
+_INSIDE = 0.01
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,15 @@ class SeasonalRates:
     def shift(self, snapshot: date) -> float:
         """What the season adds to the log-odds of every user of a snapshot; 0 where nothing is known of it."""
         expected = self.a_year_before(snapshot)
-        return 0.0 if expected is None else _log_odds(expected) - _log_odds(self.overall)
+        if expected is None:
+            return 0.0
+        then, usual = log_odds([expected, self.overall], inside=_INSIDE)
+        return float(then - usual)
 
     def shifts(self, snapshot_date: pl.Series) -> Floats:
         """`shift` of each row's snapshot, shape (rows,)."""
         by_day = {day: self.shift(day) for day in snapshot_date.unique()}
-        return np.array([by_day[day] for day in snapshot_date], dtype=np.float64)
+        return snapshot_date.replace_strict(by_day, return_dtype=pl.Float64).to_numpy()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, dates as ISO text, for JSON."""
@@ -92,8 +98,3 @@ class SeasonalRates:
             users=tuple(stored["users"]),
             overall=stored["overall"],
         )
-
-
-def _log_odds(rate: float) -> float:
-    inside = min(max(rate, 1 - _LARGEST_RATE), _LARGEST_RATE)
-    return float(np.log(inside / (1 - inside)))
