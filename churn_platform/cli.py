@@ -19,9 +19,11 @@ from churn_platform.lifecycle import LifecycleOutcome, adopt, run_lifecycle
 from churn_platform.onboarding.initialise import initialise
 from churn_platform.onboarding.report import next_command, print_columns, print_trial
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
+from churn_platform.orchestration.model_reports import refresh_reports, report_folder
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.data_readiness import read_report
+from churn_platform.reports.model_report import ACCEPTANCE
 from churn_platform.restatement import print_restatement, restate_file
 from churn_platform.settings import Home, environment
 from churn_platform.summary import print_readiness, print_summary
@@ -222,8 +224,12 @@ def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None)
             raise UsageError(
                 f"{model} misses its targets: {told}. Train a better one, or change [targets] in churn.toml."
             )
+        before = shop.registry.champion()
         shop.registry.promote(model, actor=by, at=shop.now(), reason=note)
+        refresh_reports(shop, model, before)
     console.print(f"{model} is champion. Run the job daily_refresh (or churn run) to score with it.")
+    signed = report_folder(shop, model) / ACCEPTANCE
+    console.print(f"The signed acceptance: {signed}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -233,6 +239,7 @@ def rollback(model: str, by: ByOption, note: NoteOption, home: HomeOption = None
     with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
         lock.acquire(f"churn rollback {model}")
         restored = shop.registry.roll_back(model, actor=by, at=shop.now(), reason=note)
+        refresh_reports(shop, model, restored)
     what = (
         f"{restored} is champion again" if restored else "There is no champion now; the next rung of the ladder scores"
     )

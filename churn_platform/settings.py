@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -43,8 +43,12 @@ class Targets(_Section):
     """What a candidate must reach, out of time, before it may become champion."""
 
     minimum_auc: Share = 0.6
-    maximum_auc: Share = Field(default=0.95, description="above this the model is too good: look for a leak")
+    maximum_auc: Share = Field(default=0.95, description="above this model or feature is too good: look for a leak")
+    minimum_ks: Share = 0.1
+    minimum_recall_at_capacity: Share = Field(default=0.0, description="share of churners that one campaign reaches")
+    minimum_coverage: Share = Field(default=0.99, description="share of eligible customers with a score")
     maximum_ece: Share = 0.25
+    maximum_psi: float = Field(default=1.0, ge=0, description="drift of the scores; where churn rates swing, it does")
     beats_baselines: bool = Field(default=True, description="AUC at least that of every baseline, within its interval")
 
 
@@ -95,6 +99,12 @@ class Readiness(_Section):
     maximum_clock_error_share: Share = Field(default=0.05, description="of all rows; any one is noted")
 
 
+class Reports(_Section):
+    """How the reports on a model are written."""
+
+    language: Literal["en", "zh"] = "en"
+
+
 class ProductDefinition(_Section):
     """`churn.toml`: what a product manager decides."""
 
@@ -107,6 +117,7 @@ class ProductDefinition(_Section):
     campaign: Campaign = Campaign()
     scores: Scores = Scores()
     evaluation: Evaluation = Evaluation()
+    reports: Reports = Reports()
 
     @field_validator("timezone")
     @classmethod

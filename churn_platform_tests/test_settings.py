@@ -86,7 +86,8 @@ def test_what_is_written_is_read(read: Read) -> None:
         (
             "horizon = 3",
             "horizon: unknown key. "
-            "Existing: auto_accept, campaign, churn, currency, evaluation, readiness, scores, targets, timezone.",
+            "Existing: auto_accept, campaign, churn, currency, evaluation, readiness, reports, scores, targets, "
+            "timezone.",
         ),
         ("timezon = 'UTC'", "timezon: unknown key. Did you mean 'timezone'?"),
         (

@@ -2,19 +2,25 @@
 
 from typing import Any
 
-from churn_platform.contracts.contract import Contract
+from churn_platform.contracts.contract import Column, Contract
 
 
 def dictionary_rows(contract: Contract) -> list[dict[str, Any]]:
-    """One row per column, in contract order: table_name, column_name, data_type, meaning, unit, nullable."""
+    """One row per column, in contract order: table_name, column_name, data_type, meaning, unit, nullable,
+    feature_family."""
     return [
         {
             "table_name": contract.table,
             "column_name": column.name,
             "data_type": column.type,
-            "meaning": column.meaning,
+            "meaning": _meaning(column),
             "unit": column.unit,
             "nullable": column.nullable,
+            "feature_family": column.family,
         }
         for column in contract.columns
     ]
+
+
+def _meaning(column: Column) -> str:
+    return f"{column.meaning}; null while the source has no {column.needs}" if column.needs else column.meaning

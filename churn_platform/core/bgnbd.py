@@ -123,6 +123,18 @@ class BetaGeometricNBD:
             if_alive = self._purchases_if_alive(x, z, self.a)
         return np.asarray(np.exp(self._log_alive(x, t_x, t)) * if_alive)
 
+    def next_purchase_quantile(self, frequency: ArrayLike, recency: ArrayLike, age: ArrayLike, share: float) -> Floats:
+        """The time within which a customer who is alive buys next with probability `share`, shape (customers,).
+
+        (alpha + T) ((1 - share)^(-1 / (r + x)) - 1), since the time to the next purchase of who is alive is Lomax
+        (FHL, derivation of equation 10). Raises InputError as `fit`, or where `share` is not between 0 and 1.
+        """
+        if not 0 < share < 1:
+            raise InputError(f"A share of next purchases must lie between 0 and 1, but is {share}.")
+        x, _, t = _histories(frequency, recency, age)
+        with np.errstate(over="ignore"):  # a wait beyond all numbers is infinite
+            return np.asarray((self.alpha + t) * np.expm1(-np.log1p(-share) / (self.r + x)))
+
     def to_dict(self) -> dict[str, float]:
         """The four parameters by name, for JSON."""
         return asdict(self)

@@ -31,8 +31,9 @@ def decide(scores: pl.DataFrame, economics: Economics, list_id: str) -> pl.DataF
     """Rank by value at risk, select what the budget allows, and hold some of the selected out at random.
 
     Expected profit of a contact = value at risk × save rate × margin − contact cost, with value at risk = churn
-    probability × expected spend over the horizon. Only contacts that are expected to pay are selected. The holdout is
-    drawn by a hash of (list, user), so the same list is always split alike and no user is held out of every list.
+    probability × expected spend over the horizon of a customer who stays. Only contacts that are expected to pay are
+    selected. The holdout is drawn by a hash of (list, user), so the same list is always split alike and no user is
+    held out of every list.
 
     Args:
         scores: one row per user: user_id, churn_probability, expected_value, value_at_risk.

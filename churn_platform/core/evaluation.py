@@ -56,11 +56,11 @@ class Protocol:
 class FoldEvaluation:
     """One fold's result.
 
-    `predictions`: grain user of the fold, in the order of the frame given: its key columns, snapshot_date, churned, and
-    one probability column per model. `rows`: grain (fold, population, model, metric) with value, lower, upper; the
-    interval is null for in_sample_auc and psi. Metrics ending in `_gain` stand in a baseline's row and tell by how much
-    the champion is better than it (paired over users, positive = champion better). The baseline BGNBD takes part where
-    the frame has its columns.
+    `predictions`: grain user of the fold, in the order of the frame given: its key columns, snapshot_date, churned,
+    and one probability column per model. `rows`: grain (fold, population, model, metric) with value, lower, upper;
+    the interval is null for in_sample_auc, the mean over the training snapshots of the AUC on their own rows, and
+    psi. Metrics ending in `_gain` stand in a baseline's row and tell by how much the champion is better than it
+    (paired over users, positive = champion better). The baseline BGNBD takes part where the frame has its columns.
     """
 
     fold: date
@@ -159,7 +159,8 @@ def _rows(
         )
         for metric, interval in intervals.items():
             add(model, metric, interval)
-        rows.append((fold, protocol.population, model, "in_sample_auc", auc(outcome, in_sample[model]), None, None))
+        learnt = _mean_auc(training["snapshot_date"], outcome, in_sample[model])
+        rows.append((fold, protocol.population, model, "in_sample_auc", learnt, None, None))
         rows.append((fold, protocol.population, model, "psi", psi(in_sample[model], probability), None, None))
     for baseline in [model for model in out_of_time if model != CHAMPION]:
         for metric in GAINS:
@@ -173,6 +174,13 @@ def _rows(
             )
             add(baseline, f"{metric}_gain", gain)
     return pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row")
+
+
+def _mean_auc(snapshot_date: pl.Series, outcome: Floats, probability: Floats) -> float:
+    """Over the snapshots on which somebody churned and somebody stayed: a fold is one snapshot too."""
+    days = snapshot_date.to_numpy()
+    each = [days == day for day in np.unique(days)]
+    return float(np.mean([auc(outcome[at], probability[at]) for at in each if len(np.unique(outcome[at])) > 1]))
 
 
 def _check_columns(frame: pl.DataFrame, features: Sequence[str]) -> None:

@@ -1,11 +1,12 @@
 """Population stability index: how far a distribution has moved."""
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from churn_platform.errors import InputError, NotEnoughData
+from churn_platform.core.binning import bin_of, equal_count_edges
+from churn_platform.errors import NotEnoughData
 
-_PSEUDO_COUNT = 0.5
+PSEUDO_COUNT = 0.5
 
 
 def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10) -> float:
@@ -18,19 +19,23 @@ def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10) -> float:
         InputError: fewer than two bins.
         NotEnoughData: either sample is empty.
     """
-    if bins < 2:
-        raise InputError(f"psi needs at least 2 bins, but got {bins}.")
     before, after = (np.asarray(sample, dtype=np.float64).ravel() for sample in (expected, actual))
     if not len(before) or not len(after):
         raise NotEnoughData(f"psi compares two samples, but they have {len(before)} and {len(after)} rows.")
-    present = before[~np.isnan(before)]
-    quantiles = np.arange(1, bins) / bins
-    edges = np.unique(np.quantile(present, quantiles, method="inverted_cdf")) if len(present) else np.empty(0)
+    edges = equal_count_edges(before, bins)
 
-    def shares(sample: np.ndarray) -> np.ndarray:
-        bin_of_row = np.where(np.isnan(sample), len(edges) + 1, np.searchsorted(edges, sample, side="left"))
-        counts = np.bincount(bin_of_row, minlength=len(edges) + 2) + _PSEUDO_COUNT
-        return np.asarray(counts / counts.sum())
+    def counts(sample: NDArray[np.float64]) -> NDArray[np.int64]:
+        return np.bincount(bin_of(sample, edges), minlength=len(edges) + 2)
 
-    share_before, share_after = shares(before), shares(after)
+    return divergence(counts(before), counts(after))
+
+
+def divergence(first: ArrayLike, second: ArrayLike) -> float:
+    """Sum over bins of (second share - first share) x ln(second share / first share), half a row added to every bin.
+
+    Args:
+        first, second: rows per bin, shape (bins,).
+    """
+    before, after = (np.asarray(counts, dtype=np.float64) + PSEUDO_COUNT for counts in (first, second))
+    share_before, share_after = before / before.sum(), after / after.sum()
     return float(((share_after - share_before) * np.log(share_after / share_before)).sum())

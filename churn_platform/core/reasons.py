@@ -1,6 +1,5 @@
 """Why a user is scored as they are, in the shop's words: associations, never causes."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,9 +33,10 @@ def top_reasons(
 ) -> pl.DataFrame:
     """The three families of features that push a user most towards churn.
 
-    A family's contribution is the sum of its features', in log-odds; its text tells the feature that moved most in the
-    direction of the sum. If fewer than three families push towards churn, the next-largest follow, and their text says
-    that they speak for staying. Ties go by name.
+    A family's contribution is the sum of its features', in log-odds; its text tells the feature that moved most in
+    the direction of the sum, of those that have a value; a family without any is told as having no history. If fewer
+    than three families push towards churn, the next-largest follow, and their text says that they speak for staying.
+    Ties go by name.
 
     Args:
         contributions: of the model, one row per user.
@@ -58,14 +58,18 @@ def top_reasons(
     families = sorted({catalogue[name].family for name in names})
     members = {family: [i for i, name in enumerate(names) if catalogue[name].family == family] for family in families}
     totals = np.column_stack([by_name[:, members[family]].sum(axis=1) for family in families])
-    spokesman = np.column_stack([_spokesman(by_name[:, members[family]], members[family]) for family in families])
+    known = np.column_stack([_known(features, name) for name in names])
+    spokesman = np.column_stack(
+        [_spokesman(by_name[:, members[family]], known[:, members[family]], members[family]) for family in families]
+    )
     ranking = np.argsort(-totals, axis=1, kind="stable")[:, :REASONS]
     rows = np.arange(features.height)
     result: dict[str, pl.Series] = {}
     for rank in range(REASONS):
         family = ranking[:, rank]
         contribution = totals[rows, family]
-        texts = _texts([names[i] for i in spokesman[rows, family]], contribution, features, catalogue)
+        chosen = spokesman[rows, family]
+        texts = _texts([names[i] for i in chosen], known[rows, chosen], contribution, features, catalogue)
         result[f"reason_{rank + 1}_code"] = pl.Series([families[i] for i in family], dtype=pl.String)
         result[f"reason_{rank + 1}_text"] = pl.Series(texts, dtype=pl.String)
         result[f"reason_{rank + 1}_contribution"] = pl.Series(contribution, dtype=pl.Float64)
@@ -94,14 +98,24 @@ def _direction(pushes: bool) -> str:
     return "associated with a higher churn risk" if pushes else "speaks for staying"
 
 
-def _spokesman(values: NDArray[np.float64], members: list[int]) -> NDArray[np.int64]:
-    """Per user, the index of the member that moved most in the direction of the members' sum."""
+def _known(features: pl.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Per user, whether the feature has a value; a part of the model that is no column has one."""
+    if name not in features.columns:
+        return np.ones(features.height, dtype=np.bool_)
+    column = features.get_column(name)
+    return (column.fill_nan(None) if column.dtype.is_float() else column).is_not_null().to_numpy()
+
+
+def _spokesman(values: NDArray[np.float64], known: NDArray[np.bool_], members: list[int]) -> NDArray[np.int64]:
+    """Per user, the index of the known member that moved most in the direction of the members' sum; else of any."""
     direction = np.where(values.sum(axis=1, keepdims=True) < 0, -1.0, 1.0)
-    return np.asarray(np.array(members)[np.argmax(values * direction, axis=1)])
+    moved = np.where(known | ~known.any(axis=1, keepdims=True), values * direction, -np.inf)
+    return np.asarray(np.array(members)[np.argmax(moved, axis=1)])
 
 
 def _texts(
     chosen: list[str],
+    known: NDArray[np.bool_],
     contribution: NDArray[np.float64],
     features: pl.DataFrame,
     catalogue: Mapping[str, ReasonTemplate],
@@ -110,16 +124,14 @@ def _texts(
     values = {name: features.get_column(name).to_list() for name in with_value}
     texts = []
     for row, (name, pushes) in enumerate(zip(chosen, contribution > 0, strict=True)):
-        told = catalogue[name].text
-        if name in with_value:
+        told = catalogue[name].text if known[row] else f"no {catalogue[name].family} history"
+        if known[row] and name in with_value:
             told = told.replace("{value}", _told(values[name][row]))
         texts.append(f"{told}: {_direction(pushes)}")
     return texts
 
 
-def _told(value: float | bool | None) -> str:
-    if value is None or math.isnan(value):
-        return "unknown"
+def _told(value: float | bool) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     number = float(value)

@@ -38,7 +38,8 @@ def score(
     """Lay out the scores of one snapshot.
 
     Args:
-        users: one row per user: user_id, expected_value (expected spend over the horizon, in currency).
+        users: one row per user: user_id, expected_value (expected spend over the horizon if the
+            customer stays, in currency).
         probability: calibrated churn probability per user, shape (users,).
         reasons: reason_N_code, reason_N_text, reason_N_contribution per user, in the same order.
 

@@ -31,7 +31,15 @@ ATTEMPTS = 3
 # A tick must answer within 60 s; files that it has not looked at by then are looked at by the next one.
 LOOK_SECONDS = 20.0
 FILES_TAG = "churn/files"
-TRAINING = ("event_weeks", "data_readiness", "training_set", "churn_model", "model_evaluation", "champion_model")
+TRAINING = (
+    "event_weeks",
+    "data_readiness",
+    "training_set",
+    "feature_quality",
+    "churn_model",
+    "model_evaluation",
+    "champion_model",
+)
 # Where only these fail, daily_refresh can still score with the champion or the next rung of the ladder.
 TRAINING_STEPS = frozenset({*TRAINING, "data_readiness_rules"})
 IN_PROGRESS = [

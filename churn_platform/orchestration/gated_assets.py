@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from types import ModuleType
@@ -19,7 +20,8 @@ from churn_platform.contracts.table_schema import check_results, check_specs, da
 from churn_platform.core.snapshots import label_closed
 from churn_platform.errors import ChurnError, UsageError
 from churn_platform.lake.reader import create_raw_events_view
-from churn_platform.orchestration.partitions import arrival_days, range_of
+from churn_platform.orchestration.feature_tables import absent_features
+from churn_platform.orchestration.partitions import range_of
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import Library, default_library
 from churn_platform.sql.lineage import column_lineage
@@ -41,16 +43,22 @@ class RebuildConfig(dg.Config):
     rebuild: list[str] = Field(default=[], description="snapshots to build again, as YYYY-MM-DD")
 
 
-def sql_asset(table: str, *, group: str, deps: Sequence[str] = ()) -> dg.AssetsDefinition:
+def sql_asset(
+    table: str, *, group: str, deps: Sequence[str] = (), partitions: dg.PartitionsDefinition[str] | None = None
+) -> dg.AssetsDefinition:
     """The asset of a table that its SQL model builds; everything about it is derived from model and contract.
 
-    `deps` names what must come before it although its query does not read it.
+    `deps` names what must come before it although its query does not read it. With `partitions`, which only a table by
+    arrival day takes, Dagster asks for the days; else a run builds those that are outdated.
     """
     library = default_library()
     build = {"full": _full, "arrival_day": _arrival_days, "snapshot": _snapshots}[
         library.contract(table).materialisation
     ]
-    return build(library, table, _options(library, table, group, kinds={"duckdb", "sql"}, deps=deps))
+    options = _options(library, table, group, kinds={"duckdb", "sql"}, deps=deps)
+    if partitions:
+        options |= {"partitions_def": partitions, "backfill_policy": dg.BackfillPolicy.single_run()}
+    return build(library, table, options)
 
 
 def frame_asset(
@@ -131,13 +139,16 @@ def _full(library: Library, table: str, options: Mapping[str, Any]) -> dg.Assets
 def _arrival_days(library: Library, table: str, options: Mapping[str, Any]) -> dg.AssetsDefinition:
     """A table by arrival day: a run replaces the days it is asked for, and those whose files or code have changed."""
 
-    @dg.asset(**options, partitions_def=arrival_days(), backfill_policy=dg.BackfillPolicy.single_run())
+    @dg.asset(**options)
     def _asset(context: dg.AssetExecutionContext, shop: Shop) -> AssetEvents:
         contract = library.contract(table)
         with shop.warehouse() as connection:
             wanted = shop.day_versions(library.code_versions[table])
             built = built_versions(connection, table)
-            first, last = days_to_build(range_of(context), wanted, built)
+            # the latest is built again where nothing is asked for or outdated, so that the gate always sees rows
+            latest = date.fromisoformat(max(wanted)) if wanted else shop.history.first_day  # raises NotEnoughData
+            asked = range_of(context) if "partitions_def" in options else (latest, latest)
+            first, last = days_to_build(asked, wanted, built)
             if not table_exists(connection, table):
                 create_table(connection, contract, table)
             create_raw_events_view(connection, shop.ledger.fragments(first, last))
@@ -186,12 +197,18 @@ def _snapshots(library: Library, table: str, options: Mapping[str, Any]) -> dg.A
                     raise UsageError(f"{table} cannot be built for: {'; '.join(refused)}.")
                 create_table(target, contract, audit)
                 for snapshot in snapshots:
-                    library.append(target, table, audit, shop.values() | _snapshot_values(shop, snapshot))
+                    absent = absent_features(target, [table], snapshot)
+                    library.append(
+                        target, table, audit, shop.values() | _snapshot_values(shop, snapshot), absent=absent
+                    )
 
+            began = time.monotonic()
             yield from _publish(
                 context, shop, connection, contract, build, Partition.of_dates("snapshot_date", snapshots)
             )
-            record_versions(connection, table, {key: version for key, version in wanted.items() if key in keys})
+            seconds = (time.monotonic() - began) / max(len(snapshots), 1)
+            rebuilt = {key: version for key, version in wanted.items() if key in keys}
+            record_versions(connection, table, rebuilt, seconds=seconds)
 
     return _asset
 

@@ -11,16 +11,23 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from churn_platform.contracts.quoting import literal
+from churn_platform.contracts.quoting import literal, quoted
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.scoring import band_of
-from churn_platform.orchestration.feature_tables import all_features, feature_tables
+from churn_platform.orchestration.feature_tables import absent_features, all_features, feature_tables
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.gate import create_table
 
 SQL = Path(__file__).parent / "sql"
+# What the features are made of: table → the day on which its rows happened.
+SOURCES = {
+    "user_days": "event_date",
+    "user_items": "event_date",
+    "fct_orders": "order_date",
+    "fct_sessions": "session_date",
+}
 # Two computations of one probability on the same machine agree to far more digits.
 SAME = 1e-9
 
@@ -145,14 +152,26 @@ def _effects(connection: duckdb.DuckDBPyConnection, shop: Shop, snapshot: date, 
 def _features(connection: duckdb.DuckDBPyConnection, shop: Shop, snapshot: date, *, late: bool) -> pl.DataFrame:
     """The features of the eligible customers with late rows: the model's own query over what it is given to know."""
     library = default_library()
-    for table in ("user_days", "fct_orders"):
-        bound = {"snapshot_date": snapshot, "late": late}
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {_sql(f'known_{table}')}", bound)
+    for table, day in SOURCES.items():
+        _as_known(connection, table, day, snapshot, late=late)
+    absent = absent_features(connection, feature_tables(), snapshot, days="past.user_days")
     for table in feature_tables():
         connection.execute(f"DROP TABLE IF EXISTS {table}")
-        create_table(connection, library.contract(table), table)
-        library.append(connection, table, table, shop.values() | {"snapshot_date": snapshot})
+        contract = library.contract(table)
+        create_table(connection, contract, table)
+        values = shop.values() | {"snapshot_date": snapshot}
+        library.append(connection, table, table, values, absent=absent & set(contract.column_names))
     return connection.sql(f"FROM {all_features()} WHERE is_eligible ORDER BY user_id").pl()
+
+
+def _as_known(connection: duckdb.DuckDBPyConnection, table: str, day: str, snapshot: date, *, late: bool) -> None:
+    """A table of the customers with late rows, as it was known, or (`late`) as if those had been there in time."""
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {quoted(table)} AS"
+        " SELECT kept.* REPLACE (if($late, least(known_date, $snapshot), known_date) AS known_date)"
+        f" FROM past.{quoted(table)} AS kept SEMI JOIN late_users USING (user_id) WHERE {quoted(day)} < $snapshot",
+        {"snapshot": snapshot, "late": late},
+    )
 
 
 def _summary(snapshot: date, late_rows: int, effects: pl.DataFrame) -> SnapshotEffect:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from churn_platform.core.acceptance import Verdict, judge
+from churn_platform.core.acceptance import Goals, Verdict, judge
 from churn_platform.core.evaluation import CHAMPION
 from churn_platform.errors import UsageError
 from churn_platform.orchestration.shop import Shop
@@ -26,12 +26,4 @@ def judge_candidate(shop: Shop, version: str) -> list[Verdict]:
         raise UsageError(
             f"Model '{version}' has not been evaluated. Materialise model_evaluation, or run 'churn run' again."
         )
-    targets = shop.definition.targets
-    return judge(
-        rows,
-        candidate=CHAMPION,
-        minimum_auc=targets.minimum_auc,
-        maximum_auc=targets.maximum_auc,
-        maximum_ece=targets.maximum_ece,
-        beats_baselines=targets.beats_baselines,
-    )
+    return judge(rows, candidate=CHAMPION, goals=Goals(**shop.definition.targets.model_dump()))

@@ -113,7 +113,6 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
             "lead_days": definition.churn.lead_days,
             "horizon_days": definition.churn.horizon_days,
             "definition_version": definition.version,
-            "default_order_value": definition.campaign.default_order_value,
         }
 
     @property

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from math import nan
@@ -14,6 +14,7 @@ import polars as pl
 from churn_platform.core import (
     bgnbd,
     bgnbd_scorer,
+    binning,
     churn_model,
     contributions,
     evaluation,
@@ -34,9 +35,8 @@ from churn_platform.registry.store import ModelStore
 
 LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
 RECIPE = (
-    bgnbd, bgnbd_scorer, churn_model, contributions, evaluation, feature_matrix, gradient_boosting, logistic_baseline,
-    matched_loss,
-    metrics, psi, purging, recency_rule, season,
+    bgnbd, bgnbd_scorer, binning, churn_model, contributions, evaluation, feature_matrix, gradient_boosting,
+    logistic_baseline, matched_loss, metrics, psi, purging, recency_rule, season,
 )  # fmt: skip
 
 
@@ -93,29 +93,44 @@ def train_candidate(
 
 
 def evaluate_candidate(
-    frame: pl.DataFrame, features: Sequence[str], plan: SnapshotPlan, *, protocol: Protocol, name: str
-) -> pl.DataFrame:
-    """The table of `evaluate_folds`.
+    frame: pl.DataFrame,
+    features: Sequence[str],
+    plan: SnapshotPlan,
+    *,
+    protocol: Protocol,
+    name: str,
+    eligible: Mapping[date, int],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The tables of `evaluate_folds`.
+
+    Args:
+        eligible: fold → labelled customers of it, of whom `coverage` is the share that was scored.
 
     Returns:
-        Rows of the table model_evaluation: (model_version, fold, population, model, metric) with value, lower, upper.
+        Rows of the table model_evaluation: (model_version, fold, population, model, metric) with value, lower, upper;
+        and the predictions: fold, user_id, churned, probability (the candidate's).
 
     Raises:
         NotEnoughData: a fold has nothing to learn from.
     """
-    tables = []
+    tables: list[pl.DataFrame] = []
+    predictions: list[pl.DataFrame] = []
     for found in evaluate_folds(frame, features, plan, protocol):
         facts = {
             "users": float(found.users),
             "churn_rate": found.churn_rate,
             "training_rows": float(found.training_rows),
             "capacity": float(protocol.capacity),
+            "coverage": found.users / eligible[found.fold],
         }
         rows = [
             (found.fold, protocol.population, CHAMPION, metric, value, None, None) for metric, value in facts.items()
         ]
         tables += [found.rows, pl.DataFrame(rows, schema=found.rows.schema, orient="row")]
-    return pl.concat(tables).select(pl.lit(name).alias("model_version"), pl.all())
+        predictions.append(
+            found.predictions.select("user_id", "churned", fold="snapshot_date", probability=pl.col(CHAMPION))
+        )
+    return pl.concat(tables).select(pl.lit(name).alias("model_version"), pl.all()), pl.concat(predictions)
 
 
 def evaluate_folds(

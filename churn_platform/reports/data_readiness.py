@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import TypeAdapter
 
 from churn_platform.core.data_readiness import RULES, Level, RuleVerdict, worst
 from churn_platform.errors import UsageError
+from churn_platform.reports.page import render_page
 from churn_platform.whole_file import written_whole
 
 PAGE = "data_readiness.html"
@@ -93,10 +93,8 @@ def read_report(folder: Path) -> Report:
 
 def render(report: Report) -> str:
     """The page: one file that asks nothing of the network."""
-    environment = Environment(
-        loader=PackageLoader("churn_platform.reports", package_path="."), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template(f"{PAGE}.j2").render(
+    return render_page(
+        PAGE,
         report=report,
         rules=RULES,
         words=WORDS[report.verdict],

@@ -1,7 +1,7 @@
 """The library of `dbt_like_sql/`: every table's contract, and the model of those that SQL builds."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -12,13 +12,15 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
 from churn_platform.contracts.contract import Contract, load_contract
-from churn_platform.contracts.quoting import quoted
+from churn_platform.contracts.quoting import quoted, quoted_list
 from churn_platform.errors import DefinitionError, suggest
 from churn_platform.settings import REPOSITORY
 from churn_platform.sql.model import DIALECT, Model, read_model
 from churn_platform.sql.parameters import Value
 
 FOLDER = REPOSITORY / "dbt_like_sql"
+# The table whose columns a feature may need (`needs` of its contract).
+MEASURES = "user_days"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Library:
         return self.contracts[table]
 
     def dependencies(self, table: str) -> frozenset[str]:
-        """Tables that must be built first: those that the query reads and those that a foreign key points to."""
+        """Tables that must be built first: what the query reads, a foreign key points to, or a feature needs."""
         read = self.models[table].dependencies if table in self.models else frozenset()
-        keys = {referenced for referenced, _ in self.contract(table).references.values()}
-        return (read | keys) - {table}
+        contract = self.contract(table)
+        keys = {referenced for referenced, _ in contract.references.values()}
+        needed = {MEASURES for column in contract.columns if column.needs}
+        return (read | keys | needed) - {table}
 
     @cached_property
     def schema(self) -> dict[str, object]:
@@ -87,17 +91,34 @@ class Library:
         self._run(connection, table, f"CREATE TABLE {quoted(target)} AS", values)
 
     def append(
-        self, connection: duckdb.DuckDBPyConnection, table: str, target: str, values: Mapping[str, Value]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        target: str,
+        values: Mapping[str, Value],
+        *,
+        absent: Collection[str] = (),
     ) -> None:
-        """Run the model of `table` and add its rows to the table `target`; raises as `build` does."""
-        self._run(connection, table, f"INSERT INTO {quoted(target)} BY NAME", values)
+        """Run the model of `table` and add its rows to the table `target`, null in the columns `absent`.
 
-    def _run(self, connection: duckdb.DuckDBPyConnection, table: str, into: str, values: Mapping[str, Value]) -> None:
+        Raises as `build` does.
+        """
+        kept = f"SELECT * EXCLUDE ({quoted_list(sorted(absent))}) FROM" if absent else "FROM"
+        self._run(connection, table, f"INSERT INTO {quoted(target)} BY NAME {kept} (", values, after="\n)")
+
+    def _run(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        into: str,
+        values: Mapping[str, Value],
+        after: str = "",
+    ) -> None:
         model = self.models[table]
         for name in sorted(model.parameters - values.keys()):
             raise DefinitionError(f"{model.path}: parameter ${name} has no value here.{suggest(name, sorted(values))}")
         bound = {name: values[name] for name in model.parameters}
-        connection.execute(f"{into}\n{model.text}", bound or None)
+        connection.execute(f"{into}\n{model.text}{after}", bound or None)
 
 
 def load_library(folder: Path = FOLDER) -> Library:
@@ -151,7 +172,14 @@ def _check_references(library: Library) -> None:
     for model in library.models.values():
         for table in sorted(model.reads - library.contracts.keys()):
             raise DefinitionError(f"{model.path} reads '{table}', which nobody builds.{suggest(table, known)}")
+    measures = library.contracts[MEASURES].column_names if MEASURES in library.contracts else []
     for contract in library.contracts.values():
+        for name, needed in ((column.name, column.needs) for column in contract.columns if column.needs):
+            if needed not in measures:
+                raise DefinitionError(
+                    f"{contract.table}.{name} needs '{needed}', which is no measure of {MEASURES}."
+                    f"{suggest(needed, measures)}"
+                )
         for column, (table, referenced) in contract.references.items():
             if table not in library.contracts:
                 raise DefinitionError(

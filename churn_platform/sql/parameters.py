@@ -18,7 +18,6 @@ PARAMETERS: Final[dict[str, str]] = {
     "horizon_days": "length of the label window in days",
     "label_grace_days": "days after the label window in which a late event still counts",
     "definition_version": "hash of the product definition",
-    "default_order_value": "value of an order where the source has no amounts",
 }
 
 # What a materialisation must bind, so that it builds its partition and not the whole table.

@@ -16,5 +16,6 @@ def test_one_row_a_column_in_contract_order(write_contract: WriteContract) -> No
         "meaning": "paid",
         "unit": "currency",
         "nullable": True,
+        "feature_family": None,
     }
     assert [row["nullable"] for row in rows] == [False, False, True]

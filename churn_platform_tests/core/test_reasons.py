@@ -39,7 +39,15 @@ def test_families_are_summed_and_told_by_their_strongest_member() -> None:
     assert [first[f"reason_{rank}_contribution"] for rank in (1, 2, 3)] == pytest.approx([1.0, 0.7, 0.1])
     assert first["reason_1_text"] == "last order 80 days ago: associated with a higher churn risk"
     assert first["reason_2_text"] == "0 orders in 30 days: associated with a higher churn risk"
-    assert first["reason_3_text"] == "usually unknown days between orders: associated with a higher churn risk"
+    assert first["reason_3_text"] == "no rhythm history: associated with a higher churn risk"
+
+
+def test_a_member_without_a_value_does_not_speak_for_a_family_that_has_one() -> None:
+    features = FEATURES.with_columns(orders_30d=pl.lit(None, pl.Int64), spend_90d=pl.lit(float("nan")))
+    first = reasons(features=features).row(0, named=True)
+    assert first["reason_2_contribution"] == pytest.approx(0.7)
+    assert first["reason_2_text"] == "1 orders in 90 days: associated with a higher churn risk"
+    assert reasons(features=features).row(1, named=True)["reason_1_text"].startswith("no spend history")
 
 
 def test_always_three_and_the_rest_speak_for_staying() -> None:

@@ -15,6 +15,12 @@ def evaluated(shop: Shop) -> Shop:
     rows = [
         ("v1", CHAMPION, "auc", 0.8, 0.78, 0.82),
         ("v1", CHAMPION, "ece", 0.02, None, None),
+        *(
+            (version, CHAMPION, metric, 0.5, None, None)
+            for version in ("v1", "v2")
+            for metric in ("ks", "recall_at_capacity", "psi")
+        ),
+        *((version, CHAMPION, "coverage", 1.0, None, None) for version in ("v1", "v2")),
         ("v1", "logistic", "auc_gain", 0.01, 0.0, 0.02),
         ("v2", CHAMPION, "auc", 0.5, 0.48, 0.52),
         ("v2", CHAMPION, "ece", 0.02, None, None),

@@ -12,6 +12,7 @@ import pytest
 
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.evaluation import CHAMPION, Protocol
+from churn_platform.core.metrics import auc
 from churn_platform.core.snapshots import SnapshotPlan
 from churn_platform.errors import NotEnoughData
 from churn_platform.registry import candidate
@@ -106,12 +107,17 @@ def test_nothing_is_kept_of_a_training_that_is_refused(tmp_path: Path) -> None:
 def test_an_evaluation_names_the_model_and_counts_the_fold() -> None:
     fold = date(2024, 5, 30)
     protocol = Protocol(window_days=WINDOW_DAYS, capacity=10, resamples=50)
-    rows = evaluate_candidate(FRAME, FEATURES, PLAN, protocol=protocol, name="v1")
+    at_fold = FRAME.filter(pl.col("snapshot_date") == fold)
+    rows, predictions = evaluate_candidate(
+        FRAME, FEATURES, PLAN, protocol=protocol, name="v1", eligible={fold: at_fold.height + 1}
+    )
     assert set(rows["model_version"]) == {"v1"}
     assert set(rows["fold"]) == {fold}
     own = dict(rows.filter(pl.col("model") == CHAMPION).select("metric", "value").rows())
-    at_fold = FRAME.filter(pl.col("snapshot_date") == fold)
     assert own["users"] == at_fold.height
+    assert own["coverage"] == pytest.approx(at_fold.height / (at_fold.height + 1))
+    assert own["auc"] == pytest.approx(auc(predictions["churned"], predictions["probability"]))
+    assert predictions.columns == ["user_id", "churned", "fold", "probability"]
     assert own["churn_rate"] == pytest.approx(at_fold.select(pl.col("churned").mean()).item())
     closed = FRAME.filter(pl.col("snapshot_date") + pl.duration(days=WINDOW_DAYS) <= fold)
     assert own["training_rows"] == closed.height

@@ -195,7 +195,7 @@ def test_every_column_is_expected_to_hold_something_in_some_case(table: str) -> 
 
 def test_every_snapshot_model_has_a_case_with_an_event_exactly_at_the_cutoff(snapshot_table: str) -> None:
     assert any(
-        case.parameters["snapshot_date"] in (row.get("event_date"), row.get("order_date"))
+        case.parameters["snapshot_date"] in (row.get("event_date"), row.get("order_date"), row.get("session_date"))
         for case in cases_of(snapshot_table)
         for rows in case.given.values()
         for row in rows
@@ -263,17 +263,18 @@ def test_a_case_with_a_misspelt_key_is_refused(tmp_path: Path) -> None:
     [
         ({"stg_events": [{"user": "a"}]}, r"stg_events has no column \['user'\]"),
         ({"stg_events": [{"user_id": "a"}]}, r"stg_events.event_id is a VARCHAR and never null: give it"),
-        ({"user_days": []}, r"dim_users reads \['stg_events'\]"),
+        ({"user_days": []}, r"event_weeks reads \['stg_events'\]"),
     ],
 )
 def test_a_given_table_that_cannot_be_is_refused(given: Mapping[str, Sequence[Row]], message: str) -> None:
-    case = Case(table="dim_users", name="bad", parameters={}, given=given, columns=["user_id"], expected=[])
+    bound = {"timezone": "UTC"}
+    case = Case(table="event_weeks", name="bad", parameters=bound, given=given, columns=["events"], expected=[])
     with pytest.raises(AssertionError, match=message):
         run_case(default_library(), case)
 
 
 def test_a_given_row_must_keep_its_contract() -> None:
-    case = next(cases_of("dim_users"))
+    case = next(cases_of("event_weeks"))
     rows = [row | {"user_id": None} for row in case.given["stg_events"]]
     broken = Case(case.table, "null user", case.parameters, {"stg_events": rows}, case.columns, case.expected)
     with pytest.raises(duckdb.ConstraintException, match="user_id"):
@@ -281,7 +282,8 @@ def test_a_given_row_must_keep_its_contract() -> None:
 
 
 SNAPSHOT = date(2024, 4, 1)
-MEASURES = ("activities", "purchases", "spend", "views", "returns", "return_amount")
+MEASURES = ("activities", "purchases", "spend", "views", "carts", "returns", "return_amount", "support_contacts",
+            "unresolved_contacts", "reviews", "opt_ins", "opt_outs", "campaign_exposures")  # fmt: skip
 FEATURE_PARAMETERS = {"snapshot_date": SNAPSHOT, "lookback_days": 180, "lead_days": 0, "horizon_days": 90}
 
 
@@ -301,14 +303,28 @@ def user_days(draw: st.DrawFn, ages: st.SearchStrategy[int], delays: st.SearchSt
 
 
 def features_of(table: str, days: Sequence[Row]) -> list[Row]:
-    """A family's features at SNAPSHOT of these days, each with one order."""
-    orders = [
-        {"order_id": f"o{day['event_date']}", "ordered_at": datetime.min, "order_lines": 1, "amount": day["spend"]}  # noqa: DTZ901 - not used
-        | {name: day[name] for name in ("user_id", "known_date")}
+    """A family's features at SNAPSHOT of these days, each with one order, one visit and one item."""
+    noon = datetime(2024, 1, 1, 12)  # noqa: DTZ001 - DuckDB's TIMESTAMP has no zone
+    keys = [{name: day[name] for name in ("user_id", "known_date")} for day in days]
+    orders: list[Row] = [
+        {"order_id": f"o{day['event_date']}", "ordered_at": noon, "order_lines": 1, "amount": day["spend"]}
         | {"order_date": day["event_date"]}
         for day in days
     ]
-    rows = {"user_days": days, "fct_orders": orders}
+    visits: list[Row] = [
+        {"session_id": "s", "started_at": noon, "ended_at": noon, "events": 1, "session_date": day["event_date"]}
+        | {name: day[name] for name in ("views", "carts", "purchases")}
+        for day in days
+    ]
+    items: list[Row] = [
+        {"item_id": f"i{day['spend']}", "category": f"c{day['views']}", "purchases": 1 + int(str(day["carts"]))}
+        | {"event_date": day["event_date"]}
+        for day in days
+    ]
+    others = {"fct_orders": orders, "fct_sessions": visits, "user_items": items}
+    rows = {"user_days": [day | {"first_event_at": noon, "last_event_at": noon} for day in days]} | {
+        table: [key | row for key, row in zip(keys, built, strict=True)] for table, built in others.items()
+    }
     library = default_library()
     parameters = {name: FEATURE_PARAMETERS[name] for name in library.models[table].parameters}
     given = {upstream: rows[upstream] for upstream in rows if upstream in library.models[table].dependencies}

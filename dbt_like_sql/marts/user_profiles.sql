@@ -20,33 +20,31 @@ WITH features AS (
 habits AS (
     SELECT
         user_id,
-        category,
-        event_hour,
+        order_hour,
         -- 1 = Monday, counted from a Monday
-        CAST(((date_diff('day', DATE '2024-01-01', event_date) % 7) + 7) % 7 + 1 AS INTEGER) AS weekday,
-        order_id,
-        amount
-    FROM stg_events
-    WHERE event_type = 'purchase' AND event_date < $newest_snapshot AND known_date <= $newest_snapshot
+        CAST(((date_diff('day', DATE '2024-01-01', order_date) % 7) + 7) % 7 + 1 AS INTEGER) AS weekday,
+        order_id
+    FROM fct_orders
+    WHERE order_date < $newest_snapshot AND known_date <= $newest_snapshot
 ),
 
 categories AS (
     SELECT
         user_id,
         category,
-        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY COUNT(DISTINCT order_id) DESC, SUM(amount) DESC, category) AS place
-    FROM habits
-    WHERE category IS NOT NULL
+        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY COUNT(DISTINCT event_date) DESC, SUM(amount) DESC, category) AS place
+    FROM user_items
+    WHERE category IS NOT NULL AND event_date < $newest_snapshot AND known_date <= $newest_snapshot
     GROUP BY user_id, category
 ),
 
 hours AS (
     SELECT
         user_id,
-        event_hour,
-        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY COUNT(DISTINCT order_id) DESC, event_hour) AS place
+        order_hour,
+        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY COUNT(DISTINCT order_id) DESC, order_hour) AS place
     FROM habits
-    GROUP BY user_id, event_hour
+    GROUP BY user_id, order_hour
 ),
 
 weekdays AS (
@@ -56,29 +54,6 @@ weekdays AS (
         ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY COUNT(DISTINCT order_id) DESC, weekday) AS place
     FROM habits
     GROUP BY user_id, weekday
-),
-
-shop AS (
-    -- summed as DECIMAL: a sum of floats would depend on the order of the rows
-    SELECT
-        CASE
-            WHEN SUM(orders_365d) > 0
-                THEN CAST(SUM(CAST(spend_365d AS DECIMAL(38, 4))) AS DOUBLE) / CAST(SUM(orders_365d) AS DOUBLE)
-        END AS order_value
-    FROM features
-),
-
-forecast AS (
-    SELECT
-        features.user_id,
-        features.orders_365d / LEAST(GREATEST(features.tenure_days, 30), 365) * $horizon_days AS expected_orders,
-        CASE
-            WHEN features.spend_365d > 0 AND features.orders_365d > 0 THEN features.spend_365d / features.orders_365d
-            WHEN shop.order_value > 0 THEN shop.order_value
-            ELSE CAST($default_order_value AS DOUBLE)
-        END AS order_value
-    FROM features
-    CROSS JOIN shop
 ),
 
 staged AS (
@@ -124,7 +99,7 @@ SELECT
     segmented.recency_days,
     segmented.median_gap_days,
     categories.category AS favourite_category,
-    hours.event_hour AS preferred_hour,
+    hours.order_hour AS preferred_hour,
     weekdays.weekday AS preferred_weekday,
     segmented.lifecycle_stage,
     segmented.segment,
@@ -139,15 +114,11 @@ SELECT
         WHEN 'regular, slowing' THEN 'orders more often than most but silent for longer than usual'
         ELSE 'orders less often than most'
     END AS segment_description,
-    CASE
-        WHEN segmented.recency_days IS NOT NULL AND segmented.median_gap_days IS NOT NULL
-            THEN CAST($newest_snapshot AS DATE)
-                + CAST(GREATEST(ROUND(segmented.median_gap_days) - segmented.recency_days, 0) AS INTEGER)
-    END AS next_purchase_expected_on,
-    forecast.expected_orders,
-    forecast.expected_orders * forecast.order_value AS expected_spend
+    purchase_forecast.next_purchase_on AS next_purchase_expected_on,
+    COALESCE(purchase_forecast.expected_orders, 0) AS expected_orders,
+    COALESCE(purchase_forecast.expected_spend, 0) AS expected_spend
 FROM segmented
-INNER JOIN forecast ON forecast.user_id = segmented.user_id
+LEFT JOIN purchase_forecast ON purchase_forecast.user_id = segmented.user_id
 LEFT JOIN categories ON categories.user_id = segmented.user_id AND categories.place = 1
 LEFT JOIN hours ON hours.user_id = segmented.user_id AND hours.place = 1
 LEFT JOIN weekdays ON weekdays.user_id = segmented.user_id AND weekdays.place = 1

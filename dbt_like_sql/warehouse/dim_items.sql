@@ -1,13 +1,12 @@
--- Every item that an event ever named, with its latest category and the names it is sold under.
+-- Every item that an event ever named, with its latest category and a name it is sold under.
 SELECT
     item_id,
-    ARG_MAX(category, (event_time, event_id)) AS category,
-    MAX(CASE WHEN event_type = 'purchase' THEN text END) AS description,
-    MIN(event_date) AS first_event_date,
-    MAX(event_date) AS last_event_date,
-    COUNT(*) FILTER (WHERE event_type = 'purchase') AS purchase_lines,
-    MIN(unit_price) FILTER (WHERE event_type = 'purchase') AS lowest_price,
-    MAX(unit_price) FILTER (WHERE event_type = 'purchase') AS highest_price
-FROM stg_events
-WHERE item_id IS NOT NULL
+    ARG_MAX(category, (category_at, known_date)) AS category,
+    MAX(description) AS description,
+    MIN(first_event_date) AS first_event_date,
+    MAX(last_event_date) AS last_event_date,
+    CAST(SUM(purchases) AS BIGINT) AS purchase_lines,
+    MIN(lowest_price) AS lowest_price,
+    MAX(highest_price) AS highest_price
+FROM item_days
 GROUP BY item_id

@@ -1,4 +1,5 @@
--- Visits: the source's own where it names them, else a customer's events with pauses of at most 30 minutes.
+-- Visits of the arrival days $first_day to $last_day: the source's own where it names them, else a customer's events with
+-- pauses of at most 30 minutes. A visit ends at the shop's midnight, so that what follows is known to be later.
 WITH stepped AS (
     SELECT
         user_id,
@@ -9,12 +10,14 @@ WITH stepped AS (
         event_date,
         event_id,
         CASE
-            WHEN event_time - LAG(event_time) OVER (PARTITION BY user_id, known_date, session_id ORDER BY event_time, event_id)
-                <= INTERVAL 30 MINUTE OR session_id IS NOT NULL THEN 0
+            WHEN event_time - LAG(event_time) OVER (
+                PARTITION BY user_id, known_date, event_date, session_id ORDER BY event_time, event_id
+            ) <= INTERVAL 30 MINUTE OR session_id IS NOT NULL THEN 0
             ELSE 1
         END AS starts_visit
     FROM stg_events
-    WHERE event_type IN ('view', 'search', 'add_to_cart', 'remove_from_cart', 'purchase', 'login')
+    WHERE known_date BETWEEN $first_day AND $last_day
+        AND event_type IN ('view', 'search', 'add_to_cart', 'remove_from_cart', 'purchase', 'login')
 ),
 
 visits AS (
@@ -27,7 +30,7 @@ visits AS (
         COALESCE(
             session_id,
             CONCAT('derived-visit-', CAST(SUM(starts_visit) OVER (
-                PARTITION BY user_id, known_date, session_id ORDER BY event_time, event_id
+                PARTITION BY user_id, known_date, event_date, session_id ORDER BY event_time, event_id
                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
             ) AS VARCHAR))
         ) AS session_id
@@ -37,14 +40,14 @@ visits AS (
 SELECT
     session_id,
     user_id,
+    event_date AS session_date,
     known_date,
     MIN(event_time) AS started_at,
     MAX(event_time) AS ended_at,
-    MIN(event_date) AS session_date,
     COUNT(*) AS events,
     COUNT(*) FILTER (WHERE event_type = 'view') AS views,
     COUNT(*) FILTER (WHERE event_type = 'search') AS searches,
     COUNT(*) FILTER (WHERE event_type = 'add_to_cart') AS carts,
     COUNT(*) FILTER (WHERE event_type = 'purchase') AS purchases
 FROM visits
-GROUP BY session_id, user_id, known_date
+GROUP BY session_id, user_id, event_date, known_date

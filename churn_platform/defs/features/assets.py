@@ -2,8 +2,9 @@
 
 import dagster as dg
 
-from churn_platform.core import data_readiness, readiness_figures
-from churn_platform.orchestration import readiness
+from churn_platform.core import binning, data_readiness, feature_quality, psi, readiness_figures
+from churn_platform.orchestration import feature_report, readiness
+from churn_platform.orchestration.feature_report import measure_features, report_on_features
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
 from churn_platform.orchestration.readiness import judge_data, report_on
@@ -23,4 +24,14 @@ def defs() -> dg.Definitions:
         code=[data_readiness, readiness_figures, readiness],
         after=report_on,
     )
-    return dg.Definitions(assets=[*tables, judged, sql_asset("training_set", group=GROUP, deps=["data_readiness"])])
+    examples = sql_asset("training_set", group=GROUP, deps=["data_readiness"])
+    measured = frame_asset(
+        "feature_quality",
+        group=GROUP,
+        deps=["training_set", *feature_tables()],
+        kinds={"polars"},
+        compute=measure_features,
+        code=[feature_quality, binning, psi, feature_report],
+        after=report_on_features,
+    )
+    return dg.Definitions(assets=[*tables, judged, examples, measured])

@@ -12,6 +12,12 @@ from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import NotEnoughData
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
+from churn_platform.orchestration.model_reports import (
+    has_predictions,
+    keep_predictions,
+    refresh_reports,
+    write_model_reports,
+)
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
 from churn_platform.registry import candidate
@@ -40,7 +46,7 @@ def defs() -> dg.Definitions:
     group_name=GROUP,
     owners=["team:data-science"],
     kinds={"xgboost", "python"},
-    deps=["training_set", *feature_tables()],
+    deps=["training_set", "feature_quality", *feature_tables()],
     code_version=source_version("", candidate, *candidate.RECIPE),
 )
 def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult[None]:
@@ -75,18 +81,22 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
 
 def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
-    frame = shop.training_frame(connection)
-    plan = shop.plan
+    frame, plan = shop.training_frame(connection), shop.plan
     name = candidate_version(frame, shop.features, plan, shop.definition.version)
     columns = default_library().contract("model_evaluation").column_names
-    if not table_exists(connection, "model_evaluation"):
-        return evaluate_candidate(frame, shop.features, plan, protocol=shop.protocol, name=name)
-    known = connection.table("model_evaluation").pl().select(columns)
-    tested_for = known.filter(model_version=name, metric="capacity")["value"].unique().to_list()
-    if tested_for == [float(shop.capacity)]:
-        return known
-    new = evaluate_candidate(frame, shop.features, plan, protocol=shop.protocol, name=name)
-    return pl.concat([known.filter(pl.col("model_version") != name), new.select(columns)])
+    others: list[pl.DataFrame] = []
+    if table_exists(connection, "model_evaluation"):
+        known = connection.table("model_evaluation").pl().select(columns)
+        tested_for = known.filter(model_version=name, metric="capacity")["value"].unique().to_list()
+        if tested_for == [float(shop.capacity)] and has_predictions(shop, name):
+            return known
+        others = [known.filter(pl.col("model_version") != name)]
+    labelled = connection.execute("SELECT snapshot_date, count(*) FROM churn_labels GROUP BY snapshot_date").fetchall()
+    new, predictions = evaluate_candidate(
+        frame, shop.features, plan, protocol=shop.protocol, name=name, eligible=dict(labelled)
+    )
+    keep_predictions(shop, name, predictions)
+    return pl.concat([*others, new.select(columns)])
 
 
 @dg.asset(
@@ -110,7 +120,7 @@ def champion_model(
     name = shop.registry.candidate()
     if name is None:
         raise dg.Failure(description="There is no candidate yet. Materialise churn_model first.", allow_retries=False)
-    verdicts = judge_candidate(shop, name)
+    before, verdicts = shop.registry.champion(), judge_candidate(shop, name)
     for verdict in verdicts:
         yield dg.AssetCheckResult(
             check_name=verdict.name,
@@ -132,4 +142,12 @@ def champion_model(
     yield dg.AssetCheckResult(
         check_name="signed_off", passed=signed, description=how or None, metadata={"model_version": name}
     )
-    yield dg.MaterializeResult(metadata={"champion": shop.registry.champion() or "none", "candidate": name})
+    pages = write_model_reports(shop, name)
+    refresh_reports(shop, before if before != name else None)
+    yield dg.MaterializeResult(
+        metadata={
+            "champion": shop.registry.champion() or "none",
+            "candidate": name,
+            **{page.stem: dg.MetadataValue.path(page) for page in pages.values()},
+        }
+    )

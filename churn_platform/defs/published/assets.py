@@ -27,6 +27,8 @@ RESULTS = (
     "model_evaluation",
     *feature_tables(),
 )
+# What the dictionary says of a feature beyond its contract.
+MEASURES = ("auc", "information_value", "psi")
 
 
 @dg.definitions
@@ -35,7 +37,12 @@ def defs() -> dg.Definitions:
         "model_registry", group=GROUP, deps=["champion_model"], kinds={"json"}, compute=_registry, code=[registry]
     )
     columns = frame_asset(
-        "data_dictionary", group=GROUP, deps=[*RESULTS], kinds={"yaml"}, compute=_dictionary, code=[dictionary]
+        "data_dictionary",
+        group=GROUP,
+        deps=[*RESULTS, "feature_quality"],
+        kinds={"yaml"},
+        compute=_dictionary,
+        code=[dictionary],
     )
     return dg.Definitions(assets=[history, columns, _published])
 
@@ -46,6 +53,7 @@ def _registry(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame
 
 def _dictionary(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     library = default_library()
+    told = _told_by_features(connection)
     rows = []
     for table, contract in library.contracts.items():
         lineage = column_lineage(library, table)
@@ -57,9 +65,21 @@ def _dictionary(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFra
                     **row,
                     "source_columns": ", ".join(f"{source}.{column}" for source, column in sources),
                     "coverage": coverage.get(row["column_name"]),
+                    **told.get((table, row["column_name"]), dict.fromkeys(MEASURES)),
                 }
             )
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _told_by_features(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, float]]:
+    """(table, column) → MEASURES of a feature; empty until feature_quality has been built."""
+    if not table_exists(connection, "feature_quality"):
+        return {}
+    rows = connection.table("feature_quality").pl()
+    return {
+        (row["feature_table"], row["feature"]): {name: row[name] for name in MEASURES}
+        for row in rows.iter_rows(named=True)
+    }
 
 
 def _coverage(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, float | None]:

@@ -1,10 +1,12 @@
-"""Profiles and the daily churn scores."""
+"""Forecast, profiles and the daily churn scores."""
+
+from pathlib import Path
 
 import dagster as dg
 import duckdb
 import polars as pl
 
-from churn_platform.core import scoring
+from churn_platform.core import bgnbd, gamma_gamma, purchase_forecast, scoring
 from churn_platform.core.scoring import Stamp, score
 from churn_platform.errors import NotEnoughData
 from churn_platform.orchestration import ladder
@@ -14,6 +16,7 @@ from churn_platform.orchestration.ladder import choose_scorer
 from churn_platform.orchestration.shop import Shop
 
 GROUP = "5_scores"
+HISTORIES = Path(ladder.__file__).parent / "sql" / "purchase_histories.sql"
 
 
 @dg.definitions
@@ -21,21 +24,39 @@ def defs() -> dg.Definitions:
     scores = frame_asset(
         "churn_scores",
         group=GROUP,
-        deps=[*feature_tables(), "churn_labels", "user_profiles", "champion_model"],
+        deps=[*feature_tables(), "churn_labels", "purchase_forecast", "champion_model"],
         kinds={"xgboost", "polars"},
         compute=_score,
         code=[scoring, ladder],
     )
-    return dg.Definitions(
-        assets=[sql_asset("user_profiles", group=GROUP), scores, sql_asset("churn_scores_latest", group=GROUP)]
+    forecast = frame_asset(
+        "purchase_forecast",
+        group=GROUP,
+        deps=["user_days", "user_features"],
+        kinds={"scipy", "polars"},
+        compute=_forecast,
+        code=[purchase_forecast, bgnbd, gamma_gamma],
+    )
+    by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest")]
+    return dg.Definitions(assets=[forecast, scores, *by_sql])
+
+
+def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    definition, newest = shop.definition, shop.plan.newest
+    bought = connection.execute(HISTORIES.read_text(encoding="utf-8"), {"snapshot_date": newest}).pl()
+    return purchase_forecast.purchase_forecast(
+        bought,
+        newest,
+        definition.churn.horizon_days,
+        default_order_value=definition.campaign.default_order_value,
     )
 
 
 def _score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     definition, newest = shop.definition, shop.plan.newest
     users = connection.sql(
-        f"SELECT features.*, expected_spend AS expected_value FROM (FROM {all_features()}) AS features"
-        " JOIN user_profiles USING (snapshot_date, user_id)"
+        f"SELECT features.*, coalesce(spend_if_staying, 0) AS expected_value FROM (FROM {all_features()}) AS features"
+        " LEFT JOIN purchase_forecast USING (snapshot_date, user_id)"
         " WHERE snapshot_date = $newest AND features.is_eligible ORDER BY user_id",
         params={"newest": newest},
     ).pl()

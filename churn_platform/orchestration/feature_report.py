@@ -1,0 +1,56 @@
+"""What the features of a home tell, measured before any training, and the report on them."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from churn_platform.core.feature_quality import feature_quality
+from churn_platform.lake.mapping import read_mapping
+from churn_platform.orchestration.feature_tables import all_features, feature_tables
+from churn_platform.orchestration.shop import Shop
+from churn_platform.reports.feature_quality import FeatureReport, Quality, write_report
+from churn_platform.sql.library import default_library
+from churn_platform.warehouse.build_versions import mean_seconds
+
+
+def measure_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """The rows of feature_quality.
+
+    Raises:
+        NotEnoughData: no label has closed, or all have the same outcome.
+    """
+    labelled = shop.training_frame(connection).filter(pl.col("snapshot_date").is_in(shop.plan.labelled))
+    scored = connection.sql(
+        f"FROM {all_features()} WHERE is_eligible AND snapshot_date = $newest", params={"newest": shop.plan.newest}
+    ).pl()
+    library = default_library()
+    described = pl.DataFrame(
+        [
+            {"feature": column.name, "feature_table": table, "feature_family": column.family}
+            for table in feature_tables()
+            for column in library.contract(table).columns
+            if column.family
+        ]
+    )
+    measured = feature_quality(labelled, labelled["churned"].to_numpy(), scored, shop.features)
+    return measured.join(described, on="feature").with_columns(auc_ceiling=pl.lit(shop.definition.targets.maximum_auc))
+
+
+def report_on_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Mapping[str, dg.MetadataValue]:
+    """Write the report on the published measures into reports/; return what the UI shows beside the table."""
+    library = default_library()
+    meaning = {column.name: column.meaning for table in feature_tables() for column in library.contract(table).columns}
+    rows = connection.table("feature_quality").pl().sort("information_value", descending=True)
+    report = FeatureReport(
+        source=read_mapping(shop.home.mapping_file).source.name,
+        snapshots=len(shop.plan.labelled),
+        newest=shop.plan.newest,
+        made_at=shop.now(),
+        features=[Quality(**row, meaning=meaning[row["feature"]]) for row in rows.iter_rows(named=True)],
+        seconds={table: mean_seconds(connection, table) for table in feature_tables()},
+    )
+    page = write_report(report, shop.home.reports)
+    told = ", ".join(found.feature for found in report.features[:5])
+    return {"report": dg.MetadataValue.path(page), "most_informative": dg.MetadataValue.text(told)}

@@ -1,0 +1,136 @@
+"""What the reports on a model are made from: its files, its evaluation, its features, its history."""
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from churn_platform.core.acceptance import Verdict
+from churn_platform.core.binning import bin_of, equal_count_edges
+from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.contributions import Contributions
+from churn_platform.core.reasons import MODEL_PARTS
+from churn_platform.lake.mapping import read_mapping
+from churn_platform.orchestration.feature_tables import feature_tables
+from churn_platform.orchestration.promotion import judge_candidate
+from churn_platform.orchestration.shop import Shop
+from churn_platform.reports.model_report import FeaturePart, ModelReport, Windows, write_reports
+from churn_platform.sql.library import default_library
+from churn_platform.whole_file import written_whole
+
+FOLDS = "folds.parquet"
+# Exact contributions are slow (core/gradient_boosting.py), and their means need no more.
+_SAMPLED_CUSTOMERS = 1_000
+_EFFECTS, _EFFECT_BINS = 6, 12
+
+
+def report_folder(shop: Shop, version: str) -> Path:
+    """Where the reports on a model lie."""
+    return shop.home.reports / "models" / version
+
+
+def keep_predictions(shop: Shop, version: str, predictions: pl.DataFrame) -> None:
+    """Keep the out-of-time predictions of a model (fold, user_id, churned, probability) for its reports."""
+    folder = report_folder(shop, version)
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / FOLDS) as draft:
+        predictions.write_parquet(draft)
+
+
+def has_predictions(shop: Shop, version: str) -> bool:
+    """Whether `keep_predictions` was called for the model."""
+    return (report_folder(shop, version) / FOLDS).exists()
+
+
+def write_model_reports(shop: Shop, version: str) -> dict[str, Path]:
+    """Write presentation and acceptance of an evaluated model into reports/models/<version>/; name → path.
+
+    Raises:
+        InputError: the model's files are damaged.
+        UsageError: there is no such model, or it has not been evaluated.
+    """
+    verdicts = judge_candidate(shop, version)
+    with shop.warehouse() as connection:
+        report = _report(shop, connection, version, verdicts)
+    return write_reports(report, report_folder(shop, version), shop.definition.reports.language)
+
+
+def refresh_reports(shop: Shop, *versions: str | None) -> None:
+    """Write the reports of these models anew, as far as they have any: who scores has changed."""
+    for version in versions:
+        if version and has_predictions(shop, version):
+            write_model_reports(shop, version)
+
+
+def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, verdicts: list[Verdict]) -> ModelReport:
+    model, manifest = ChurnModel.load(shop.models.load(version)), shop.models.manifest(version)
+    evaluation = connection.sql(
+        "SELECT * FROM model_evaluation WHERE model_version = $version ORDER BY fold DESC", params={"version": version}
+    ).pl()
+    predictions = pl.read_parquet(report_folder(shop, version) / FOLDS)
+    days = sorted(predictions["fold"].unique().to_list(), reverse=True)
+    sample = _sample(shop, connection, days[0])
+    contributions = model.contributions(sample)
+    quality = connection.execute("SELECT count(*) FILTER (coverage = 0), count(*) FROM feature_quality").fetchall()[0]
+    churn = shop.definition.churn
+    return ModelReport(
+        version=version,
+        source=read_mapping(shop.home.mapping_file).source.name,
+        definition_version=str(manifest["definition_version"]),
+        windows=Windows(churn.activity, churn.lookback_days, churn.lead_days, churn.horizon_days),
+        training=model.report,
+        evaluation=evaluation,
+        folds={day.isoformat(): predictions.filter(fold=day) for day in days},
+        features=_parts(contributions),
+        effects=_effects(contributions, sample),
+        seasonal=bool(model.season.shifts(pl.Series([shop.plan.newest], dtype=pl.Date)).any()),
+        absent=int(quality[0]),
+        feature_count=int(quality[1]),
+        verdicts=verdicts,
+        history=[row for row in shop.registry.events().iter_rows(named=True) if row["model_version"] == version],
+        is_champion=shop.registry.champion() == version,
+        made_at=shop.now(),
+    )
+
+
+def _sample(shop: Shop, connection: duckdb.DuckDBPyConnection, fold: date) -> pl.DataFrame:
+    """Customers of the fold, evenly spaced in the order of their ids."""
+    users = shop.training_frame(connection).filter(snapshot_date=fold)
+    return users.gather_every(max(1, users.height // _SAMPLED_CUSTOMERS))
+
+
+def _parts(contributions: Contributions) -> list[FeaturePart]:
+    library = default_library()
+    described = {
+        column.name: (column.family, table, column.meaning)
+        for table in feature_tables()
+        for column in library.contract(table).columns
+        if column.family
+    } | {name: (template.family, "", template.text) for name, template in MODEL_PARTS.items()}
+    importance = np.abs(contributions.values - contributions.values.mean(axis=0)).mean(axis=0)
+    order = np.argsort(-importance, kind="stable")
+    names = [contributions.features[at] for at in order.tolist()]
+    return [
+        FeaturePart(name, *described[name], importance=float(importance[at]))
+        for name, at in zip(names, order.tolist(), strict=True)
+    ]
+
+
+def _effects(contributions: Contributions, sample: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Of the strongest features: mean part of the score (effect) by the median of a bin of values (value)."""
+    effects: dict[str, pl.DataFrame] = {}
+    for part in _parts(contributions):
+        if part.feature not in sample.columns or len(effects) == _EFFECTS:
+            continue
+        values = sample.get_column(part.feature).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        bins = bin_of(values, equal_count_edges(values, _EFFECT_BINS))
+        moved = contributions.values[:, contributions.features.index(part.feature)]
+        frame = pl.DataFrame({"bin": bins, "value": values, "effect": moved}).filter(pl.col("value").is_not_nan())
+        effects[part.feature] = (
+            frame.group_by("bin", maintain_order=True)
+            .agg(pl.col("value").median(), pl.col("effect").mean())
+            .sort("bin")
+        ).drop("bin")
+    return effects

@@ -1,0 +1,53 @@
+"""The reports on features and model in Chromium, offline: no request, no complaint, every plot drawn."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from churn_platform.core.acceptance import TARGETS
+from churn_platform.registry.registry import ModelRegistry
+from churn_platform.reports.feature_quality import PAGE
+from churn_platform.reports.model_report import ACCEPTANCE, PRESENTATION
+from churn_platform.settings import Home
+
+pytestmark = pytest.mark.browser
+
+DRAWN = "images => images.map(image => [image.alt, image.complete, image.naturalWidth])"
+
+
+def address_of(home: Home, name: str) -> str:
+    champion = ModelRegistry(home.registry_file).champion()
+    folder = home.reports if name == PAGE else home.reports / "models" / str(champion)
+    return (folder / name).as_uri()
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [(PAGE, "Feature quality"), (PRESENTATION, "Model presentation"), (ACCEPTANCE, "Model acceptance")],
+)
+def test_the_page_opens_without_a_network_and_nothing_sticks_out(
+    browser: Browser, home: Home, screenshots: Path, name: str, heading: str
+) -> None:
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, offline=True)
+    tab = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.goto(address_of(home, name))
+    expect(tab.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    drawn = tab.locator("img").evaluate_all(DRAWN)
+    assert len(drawn) == (12 if name == PRESENTATION else 0)
+    assert all(complete and width > 100 for _, complete, width in drawn), drawn
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 1200
+    tab.screenshot(path=screenshots / f"{Path(name).stem}.png", full_page=True)
+    if name == ACCEPTANCE:
+        assert tab.locator("tr[data-target]").count() == len(TARGETS)
+        expect(tab.get_by_role("status")).to_contain_text("Accepted")
+    if name == PAGE:
+        assert tab.locator("tr[data-feature]").count() > 100
+    context.close()
+    assert complaints == []
+    assert [url for url in asked if url != address_of(home, name) and not url.startswith("data:")] == []

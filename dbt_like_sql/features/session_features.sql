@@ -1,0 +1,52 @@
+-- How every customer visits the shop at the midnight that opens $snapshot_date: how often and whether that fades, how
+-- deep, and what comes of it. A visit with a purchase is a buying one, any other a browsing one.
+WITH visits AS (
+    SELECT
+        user_id,
+        events,
+        views,
+        searches,
+        carts,
+        purchases,
+        date_diff('second', started_at, ended_at) AS seconds,
+        date_diff('day', session_date, CAST($snapshot_date AS DATE)) AS age,
+        MIN(CASE WHEN purchases > 0 THEN date_diff('day', session_date, CAST($snapshot_date AS DATE)) END)
+            OVER (PARTITION BY user_id) AS purchase_age
+    FROM fct_sessions
+    WHERE session_date < $snapshot_date AND known_date <= $snapshot_date
+)
+
+SELECT
+    CAST($snapshot_date AS DATE) AS snapshot_date,
+    user_id,
+    COUNT(*) FILTER (WHERE age <= 7) AS sessions_7d,
+    COUNT(*) FILTER (WHERE age <= 30) AS sessions_30d,
+    COUNT(*) FILTER (WHERE age <= 90) AS sessions_90d,
+    COUNT(*) FILTER (WHERE age <= 180) AS sessions_180d,
+    COUNT(*) FILTER (WHERE age <= 30 AND purchases = 0) AS browsing_sessions_30d,
+    COUNT(*) FILTER (WHERE age <= 90 AND purchases = 0) AS browsing_sessions_90d,
+    MIN(age) AS session_recency_days,
+    MIN(age) FILTER (WHERE purchases = 0) AS browsing_recency_days,
+    CASE WHEN MAX(purchase_age) IS NOT NULL THEN COUNT(*) FILTER (WHERE age < purchase_age) END AS sessions_since_purchase,
+    CASE WHEN COUNT(*) FILTER (WHERE age <= 90) > 0
+        THEN COUNT(*) FILTER (WHERE age <= 30) / CAST(COUNT(*) FILTER (WHERE age <= 90) AS DOUBLE)
+    END AS session_share_30d_of_90d,
+    CASE WHEN COUNT(*) FILTER (WHERE age <= 180) > 0
+        THEN COUNT(*) FILTER (WHERE age <= 90) / CAST(COUNT(*) FILTER (WHERE age <= 180) AS DOUBLE)
+    END AS session_share_90d_of_180d,
+    AVG(events) FILTER (WHERE age <= 90) AS events_per_session_90d,
+    AVG(seconds) FILTER (WHERE age <= 90) / 60 AS minutes_per_session_90d,
+    CASE WHEN COUNT(*) FILTER (WHERE age <= 180) > 0
+        THEN COUNT(*) FILTER (WHERE age <= 180 AND purchases > 0) / CAST(COUNT(*) FILTER (WHERE age <= 180) AS DOUBLE)
+    END AS buying_session_share_180d,
+    CASE WHEN COUNT(*) FILTER (WHERE age <= 180 AND carts > 0) > 0
+        THEN COUNT(*) FILTER (WHERE age <= 180 AND carts > 0 AND purchases = 0)
+            / CAST(COUNT(*) FILTER (WHERE age <= 180 AND carts > 0) AS DOUBLE)
+    END AS abandoned_cart_share_180d,
+    MIN(age) FILTER (WHERE carts > 0 AND purchases = 0) AS abandoned_cart_recency_days,
+    CASE WHEN COUNT(*) FILTER (WHERE age <= 180 AND searches > 0) > 0
+        THEN COUNT(*) FILTER (WHERE age <= 180 AND searches > 0 AND views = 0)
+            / CAST(COUNT(*) FILTER (WHERE age <= 180 AND searches > 0) AS DOUBLE)
+    END AS search_without_view_share_180d
+FROM visits
+GROUP BY user_id
