@@ -21,6 +21,10 @@ class InputError(ChurnError):
     """A file or a mapping that cannot be read as declared."""
 
 
+class OutdatedModel(InputError):
+    """A model that an earlier version of the platform has written, in a form that this one does not read."""
+
+
 class DefinitionError(ChurnError):
     """A SQL model or a contract in `dbt_like_sql/` that is wrong; raised when the definitions load."""
 

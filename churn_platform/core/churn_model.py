@@ -17,7 +17,7 @@ from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.matched_loss import matched_losses, sigmoid
 from churn_platform.core.purging import PurgedSplit, latest_validation
 from churn_platform.core.season import SeasonalRates
-from churn_platform.errors import InputError
+from churn_platform.errors import InputError, OutdatedModel
 
 Floats = NDArray[np.float64]
 
@@ -220,7 +220,8 @@ class ChurnModel:
         """The model that `save` wrote; other files are ignored.
 
         Raises:
-            InputError: a file is missing, or the format is not this version's.
+            InputError: a file is missing.
+            OutdatedModel: the format is not this version's.
         """
         if _HEADER not in files:
             raise InputError(
@@ -228,7 +229,7 @@ class ChurnModel:
             )
         header = json.loads(files[_HEADER])
         if header.get("format") != _FORMAT:
-            raise InputError(
+            raise OutdatedModel(
                 f"{_HEADER} has format {header.get('format')}, but this version reads {_FORMAT}. Train again."
             )
         return cls(

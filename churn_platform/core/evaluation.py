@@ -59,8 +59,9 @@ class FoldEvaluation:
     `predictions`: grain user of the fold, in the order of the frame given: its key columns, snapshot_date, churned,
     and one probability column per model. `rows`: grain (fold, population, model, metric) with value, lower, upper;
     the interval is null for in_sample_auc, the mean over the training snapshots of the AUC on their own rows, and
-    psi. Metrics ending in `_gain` stand in a baseline's row and tell by how much the champion is better than it
-    (paired over users, positive = champion better). The baseline BGNBD takes part where the frame has its columns.
+    psi, from the training rows before the season's part. Metrics ending in `_gain` stand in a baseline's row and tell
+    by how much the champion is better than it (paired over users, positive = champion better). The baseline BGNBD
+    takes part where the frame has its columns.
     """
 
     fold: date
@@ -110,7 +111,10 @@ def evaluate_fold(frame: pl.DataFrame, fold: date, features: Sequence[str], prot
         }
         return {**probabilities, BGNBD: bgnbd.predict(users)} if bgnbd else probabilities
 
-    out_of_time = scores(test)
+    in_sample, out_of_time = scores(training), scores(test)
+    drift = {model: psi(in_sample[model], probability) for model, probability in out_of_time.items()}
+    # what the season adds is no drift of the customers
+    drift[CHAMPION] = psi(champion.predict_margin(training), champion.predict_margin(test))
     return FoldEvaluation(
         fold=fold,
         champion=champion,
@@ -119,7 +123,7 @@ def evaluate_fold(frame: pl.DataFrame, fold: date, features: Sequence[str], prot
         training_rows=training.height,
         training_snapshots=tuple(sorted(training["snapshot_date"].unique().to_list())),
         predictions=test.drop(features).with_columns(pl.Series(name, p) for name, p in out_of_time.items()),
-        rows=_rows(fold, protocol, test, out_of_time, training=training, in_sample=scores(training)),
+        rows=_rows(fold, protocol, test, out_of_time, training=training, in_sample=in_sample, drift=drift),
     )
 
 
@@ -146,6 +150,7 @@ def _rows(
     *,
     training: pl.DataFrame,
     in_sample: dict[str, Floats],
+    drift: dict[str, float],
 ) -> pl.DataFrame:
     later, outcome = test["churned"].to_numpy(), training["churned"].to_numpy()
     rows: list[tuple[date, str, str, str, float, float | None, float | None]] = []
@@ -161,7 +166,7 @@ def _rows(
             add(model, metric, interval)
         learnt = _mean_auc(training["snapshot_date"], outcome, in_sample[model])
         rows.append((fold, protocol.population, model, "in_sample_auc", learnt, None, None))
-        rows.append((fold, protocol.population, model, "psi", psi(in_sample[model], probability), None, None))
+        rows.append((fold, protocol.population, model, "psi", drift[model], None, None))
     for baseline in [model for model in out_of_time if model != CHAMPION]:
         for metric in GAINS:
             gain = paired_gain(

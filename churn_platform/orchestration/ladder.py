@@ -16,7 +16,7 @@ from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.reasons import ReasonTemplate, rhythm_reasons, top_reasons
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.core.scoring import rule_reasons
-from churn_platform.errors import NotEnoughData
+from churn_platform.errors import NotEnoughData, OutdatedModel
 from churn_platform.orchestration.feature_tables import all_features, feature_columns
 from churn_platform.orchestration.shop import Shop
 
@@ -56,7 +56,10 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
     if learnt != shop.definition.version:
         why = f"champion {champion} was trained for the product definition {learnt}, not {shop.definition.version}"
         return _without_model(shop, connection, why)
-    model = ChurnModel.load(shop.models.load(champion))
+    try:
+        model = ChurnModel.load(shop.models.load(champion))
+    except OutdatedModel as error:
+        return _without_model(shop, connection, f"champion {champion} is of an earlier version: {error}")
     return Scorer(
         "model", champion, model.predict, lambda users: top_reasons(model.contributions(users), users, _templates())
     )

@@ -1,5 +1,6 @@
 """What the reports on a model are made from: its files, its evaluation, its features, its history."""
 
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from churn_platform.core.binning import bin_of, equal_count_edges
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.contributions import Contributions
 from churn_platform.core.reasons import MODEL_PARTS
+from churn_platform.errors import OutdatedModel
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.promotion import judge_candidate
@@ -58,10 +60,11 @@ def write_model_reports(shop: Shop, version: str) -> dict[str, Path]:
 
 
 def refresh_reports(shop: Shop, *versions: str | None) -> None:
-    """Write the reports of these models anew, as far as they have any: who scores has changed."""
+    """Write the reports of these models anew, as far as they have any and can be read: who scores has changed."""
     for version in versions:
         if version and has_predictions(shop, version):
-            write_model_reports(shop, version)
+            with suppress(OutdatedModel):
+                write_model_reports(shop, version)
 
 
 def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, verdicts: list[Verdict]) -> ModelReport:

@@ -11,7 +11,7 @@ from churn_platform.core.churn_model import ALL_THREE, ALONE, PAIR, ChurnModel
 from churn_platform.core.gradient_boosting import BoostingParameters
 from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.metrics import auc
-from churn_platform.errors import InputError, NotEnoughData
+from churn_platform.errors import InputError, NotEnoughData, OutdatedModel
 from churn_platform_tests.core.bgnbd_shop import FEATURES as RHYTHM_FEATURES
 from churn_platform_tests.core.bgnbd_shop import rhythm_frame
 from churn_platform_tests.core.shop_frame import FEATURES, WINDOW_DAYS, shop_frame
@@ -215,7 +215,7 @@ def test_missing_and_foreign_files_are_refused() -> None:
     with pytest.raises(InputError, match=r"boosted_1\.ubj"):
         ChurnModel.load({name: content for name, content in files.items() if name != "boosted_1.ubj"})
     foreign = json.dumps(json.loads(files["model.json"]) | {"format": 99}).encode()
-    with pytest.raises(InputError, match=f"format 99, but this version reads {churn_model._FORMAT}"):
+    with pytest.raises(OutdatedModel, match=f"format 99, but this version reads {churn_model._FORMAT}"):
         ChurnModel.load(files | {"model.json": foreign})
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from churn_platform.core import churn_model
 from churn_platform.core.bgnbd_scorer import BetaGeometricScorer
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.errors import InputError, NotEnoughData
@@ -81,6 +82,16 @@ def test_a_champion_of_another_definition_does_not_score(shop: Shop, connection:
     assert scorer.rung == "bgnbd"
     assert scorer.why.startswith("champion v1 was trained for the product definition another,")
     assert shop.definition.version in scorer.why
+
+
+def test_a_champion_of_an_earlier_version_does_not_score_and_the_reason_is_told(
+    shop: Shop, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_champion(shop, shop.definition.version)
+    monkeypatch.setattr(churn_model, "_FORMAT", 99)
+    scorer = choose_scorer(shop, connection)
+    assert scorer.rung == "bgnbd"
+    assert "champion v1 is of an earlier version" in scorer.why and "Train again" in scorer.why
 
 
 def test_after_the_last_rollback_the_next_rung_scores(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
