@@ -19,11 +19,10 @@ from churn_platform.lifecycle import LifecycleOutcome, adopt, run_lifecycle
 from churn_platform.onboarding.initialise import initialise
 from churn_platform.onboarding.report import next_command, print_columns, print_trial
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
-from churn_platform.orchestration.model_reports import refresh_reports, report_folder
+from churn_platform.orchestration.model_reports import update_acceptance
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.data_readiness import read_report
-from churn_platform.reports.model_report import ACCEPTANCE
 from churn_platform.restatement import print_restatement, restate_file
 from churn_platform.settings import Home, environment
 from churn_platform.summary import print_readiness, print_summary
@@ -218,18 +217,18 @@ def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None)
     with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
         lock.acquire(f"churn promote {model}")
         shop.models.manifest(model)
-        missed = [verdict for verdict in judge_candidate(shop, model) if not verdict.met]
+        verdicts = judge_candidate(shop, model)
+        missed = [verdict for verdict in verdicts if not verdict.met]
         if missed:
             told = "; ".join(f"{verdict.name} is {verdict.observed}, required {verdict.required}" for verdict in missed)
             raise UsageError(
                 f"{model} misses its targets: {told}. Train a better one, or change [targets] in churn.toml."
             )
-        before = shop.registry.champion()
         shop.registry.promote(model, actor=by, at=shop.now(), reason=note)
-        refresh_reports(shop, model, before)
+        signed = update_acceptance(shop, model, verdicts)
     console.print(f"{model} is champion. Run the job daily_refresh (or churn run) to score with it.")
-    signed = report_folder(shop, model) / ACCEPTANCE
-    console.print(f"The signed acceptance: {signed}", markup=False, highlight=False, soft_wrap=True)
+    if signed:
+        console.print(f"The signed acceptance: {signed}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -239,7 +238,7 @@ def rollback(model: str, by: ByOption, note: NoteOption, home: HomeOption = None
     with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
         lock.acquire(f"churn rollback {model}")
         restored = shop.registry.roll_back(model, actor=by, at=shop.now(), reason=note)
-        refresh_reports(shop, model, restored)
+        update_acceptance(shop, model)
     what = (
         f"{restored} is champion again" if restored else "There is no champion now; the next rung of the ladder scores"
     )

@@ -55,8 +55,8 @@ class Column(_Part):
     one_of: list[bool | int | float | str] | None = Field(default=None, min_length=1)
     references: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")
     family: str | None = Field(default=None, description="of a feature: the group that it belongs to")
-    needs: Name | None = Field(
-        default=None, description="of a feature: the measure of user_days that it is null without, over all customers"
+    needs: list[Name] = Field(
+        default=[], description="of a feature: the measures of user_days that it is null without, over all customers"
     )
     reason: str | None = Field(default=None, description="of a feature: the sentence that explains a score by it")
 
@@ -85,7 +85,8 @@ class Column(_Part):
     @model_validator(mode="after")
     def _nullable_if_it_needs_a_measure(self) -> Self:
         if self.needs and not self.nullable:
-            raise ValueError(f"needs '{self.needs}', which a source may lack, so it is nullable; remove 'nullable'")
+            needed = ", ".join(self.needs)
+            raise ValueError(f"needs {needed}, which a source may lack, so it is nullable; remove 'nullable'")
         return self
 
     @model_validator(mode="after")

@@ -23,4 +23,5 @@ def dictionary_rows(contract: Contract) -> list[dict[str, Any]]:
 
 
 def _meaning(column: Column) -> str:
-    return f"{column.meaning}; null while the source has no {column.needs}" if column.needs else column.meaning
+    needed = " or ".join(column.needs)
+    return f"{column.meaning}; null while the source has no {needed}" if needed else column.meaning

@@ -80,7 +80,7 @@ def _verdict(name: str, observed: float | None, asked: float) -> Verdict:
     least = name.startswith("minimum")
     required = f"{'≥' if least else '≤'} {asked}"
     if observed is None:
-        return Verdict(name, "not measured", required, met=False)
+        return Verdict(name, "not measured yet: run churn run", required, met=False)
     return Verdict(name, f"{observed:.4f}", required, met=observed >= asked if least else observed <= asked)
 
 

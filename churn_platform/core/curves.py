@@ -30,7 +30,10 @@ def gain(y: ArrayLike, p: ArrayLike) -> pl.DataFrame:
 
 
 def lift_by_decile(y: ArrayLike, p: ArrayLike) -> pl.DataFrame:
-    """Columns decile (1 = the tenth with the highest probabilities), churn_rate, lift (over the churn rate of all)."""
+    """Columns decile (1 = the tenth with the highest probabilities), churn_rate, lift (over the churn rate of all).
+
+    Tenths are of equal size, so that users of equal probability may stand on both sides of an edge, in the order given.
+    """
     outcome, score = _checked(y, p)
     place = np.argsort(np.argsort(-score, kind="stable"), kind="stable")
     decile = (10 * place) // len(score)

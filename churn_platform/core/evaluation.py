@@ -182,10 +182,11 @@ def _rows(
 
 
 def _mean_auc(snapshot_date: pl.Series, outcome: Floats, probability: Floats) -> float:
-    """Over the snapshots on which somebody churned and somebody stayed: a fold is one snapshot too."""
+    """Over the snapshots on which somebody churned and somebody stayed (a fold is one snapshot too), else over all."""
     days = snapshot_date.to_numpy()
     each = [days == day for day in np.unique(days)]
-    return float(np.mean([auc(outcome[at], probability[at]) for at in each if len(np.unique(outcome[at])) > 1]))
+    mixed = [at for at in each if len(np.unique(outcome[at])) > 1] or [np.ones(len(days), dtype=np.bool_)]
+    return float(np.mean([auc(outcome[at], probability[at]) for at in mixed]))
 
 
 def _check_columns(frame: pl.DataFrame, features: Sequence[str]) -> None:

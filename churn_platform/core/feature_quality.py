@@ -44,11 +44,13 @@ def feature_quality(
 
     Raises:
         InputError: a feature is missing from a frame, is not numeric, or holds an infinite value.
-        NotEnoughData: nobody churned, or all did.
+        NotEnoughData: nobody churned, or all did; or nobody is scored.
     """
     outcome = np.asarray(churned, dtype=np.float64)
     if len(np.unique(outcome)) < 2:
         raise NotEnoughData("What features tell about churn needs both churners and stayers. Load a longer history.")
+    if scored.is_empty():
+        raise NotEnoughData("The newest snapshot has no eligible customer to compare the features with.")
     labelled, today = feature_matrix(features, names), feature_matrix(scored, names)
     edges = [equal_count_edges(labelled[:, position], BINS) for position in range(len(names))]
     bins = np.column_stack([bin_of(labelled[:, at], cuts) for at, cuts in enumerate(edges)]).astype(np.int8)
@@ -108,7 +110,7 @@ def correlation_groups(bins: NDArray[np.int8], names: Sequence[str], weight: Seq
         bins: shape (rows, features); at most 20,000 rows, evenly spaced, are looked at.
         weight: of each feature.
     """
-    sample = bins[:: max(1, len(bins) // _ROWS_FOR_CORRELATION)].astype(np.float32)
+    sample = bins[:: max(1, -(-len(bins) // _ROWS_FOR_CORRELATION))].astype(np.float32)
     sample -= sample.mean(axis=0)
     length = np.sqrt((sample**2).sum(axis=0))
     scaled = sample / np.where(length > 0, length, 1)

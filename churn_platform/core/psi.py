@@ -12,8 +12,8 @@ PSEUDO_COUNT = 0.5
 def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10) -> float:
     """Sum over bins of (actual share - expected share) x ln(actual share / expected share).
 
-    The bins hold equal counts of `expected`; null (NaN) is a bin of its own. Half a row is added to every bin, so that
-    an empty one stays finite. Rule of thumb: below 0.1 stable, above 0.25 moved.
+    The bins hold equal counts of `expected`; null (NaN) is a bin of its own. Half a row is added to either
+    side of a bin, so that an empty one stays finite. Rule of thumb: below 0.1 stable, above 0.25 moved.
 
     Raises:
         InputError: fewer than two bins.
@@ -31,11 +31,14 @@ def psi(expected: ArrayLike, actual: ArrayLike, *, bins: int = 10) -> float:
 
 
 def divergence(first: ArrayLike, second: ArrayLike) -> float:
-    """Sum over bins of (second share - first share) x ln(second share / first share), half a row added to every bin.
+    """Sum over bins of (second share - first share) x ln(second share / first share).
+
+    Half a row is added to either side of a bin; a bin that is empty on both sides is none.
 
     Args:
         first, second: rows per bin, shape (bins,).
     """
-    before, after = (np.asarray(counts, dtype=np.float64) + PSEUDO_COUNT for counts in (first, second))
+    rows = np.array([first, second], dtype=np.float64)
+    before, after = rows[:, rows.any(axis=0)] + PSEUDO_COUNT
     share_before, share_after = before / before.sum(), after / after.sum()
     return float(((share_after - share_before) * np.log(share_after / share_before)).sum())

@@ -34,6 +34,7 @@ FILES_TAG = "churn/files"
 TRAINING = (
     "event_weeks",
     "data_readiness",
+    "definition_lab",
     "training_set",
     "feature_quality",
     "churn_model",
@@ -41,7 +42,7 @@ TRAINING = (
     "champion_model",
 )
 # Where only these fail, daily_refresh can still score with the champion or the next rung of the ladder.
-TRAINING_STEPS = frozenset({*TRAINING, "data_readiness_rules"})
+TRAINING_STEPS = frozenset({*TRAINING, "data_readiness_rules", "feature_quality_rules"})
 IN_PROGRESS = [
     DagsterRunStatus.NOT_STARTED, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED,
 ]  # fmt: skip

@@ -7,12 +7,14 @@ import duckdb
 import polars as pl
 
 from churn_platform.core.feature_quality import feature_quality
+from churn_platform.errors import UsageError
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.feature_tables import all_features, feature_tables
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.feature_quality import FeatureReport, Quality, write_report
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.build_versions import mean_seconds
+from churn_platform.warehouse.connection import table_exists
 
 
 def measure_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -54,3 +56,17 @@ def report_on_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Map
     page = write_report(report, shop.home.reports)
     told = ", ".join(found.feature for found in report.features[:5])
     return {"report": dg.MetadataValue.path(page), "most_informative": dg.MetadataValue.text(told)}
+
+
+def suspects_of(connection: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """Feature → AUC alone of those above the ceiling, the best first.
+
+    Raises:
+        UsageError: the table has not been built.
+    """
+    if not table_exists(connection, "feature_quality"):
+        raise UsageError("No feature has been measured yet. Materialise feature_quality, or run the job full_refresh.")
+    found = connection.execute(
+        "SELECT feature, auc FROM feature_quality WHERE auc > auc_ceiling ORDER BY auc DESC, feature"
+    )
+    return dict(found.fetchall())

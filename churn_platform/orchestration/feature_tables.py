@@ -42,11 +42,11 @@ def absent_features(
     """
     library = default_library()
     features = [column for table in tables for column in library.contract(table).columns if column.needs]
-    needed = sorted({column.needs for column in features if column.needs})
+    needed = sorted({measure for column in features for measure in column.needs})
     if not needed:
         return frozenset()
     seen = ", ".join(f"coalesce(bool_or({quoted(measure)} > 0), false)" for measure in needed)
     known = "event_date < $snapshot_date AND known_date <= $snapshot_date"
     found = connection.execute(f"SELECT {seen} FROM {days} WHERE {known}", {"snapshot_date": snapshot}).fetchall()[0]
     missing = {measure for measure, is_there in zip(needed, found, strict=True) if not is_there}
-    return frozenset(column.name for column in features if column.needs in missing)
+    return frozenset(column.name for column in features if missing & set(column.needs))

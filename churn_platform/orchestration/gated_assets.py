@@ -18,7 +18,7 @@ from churn_platform.contracts.quoting import quoted
 from churn_platform.contracts.results import not_run
 from churn_platform.contracts.table_schema import check_results, check_specs, dagster_table_schema, refused_checks
 from churn_platform.core.snapshots import label_closed
-from churn_platform.errors import ChurnError, UsageError
+from churn_platform.errors import ChurnError, NotEnoughData, UsageError
 from churn_platform.lake.reader import create_raw_events_view
 from churn_platform.orchestration.feature_tables import absent_features
 from churn_platform.orchestration.partitions import range_of
@@ -44,20 +44,27 @@ class RebuildConfig(dg.Config):
 
 
 def sql_asset(
-    table: str, *, group: str, deps: Sequence[str] = (), partitions: dg.PartitionsDefinition[str] | None = None
+    table: str,
+    *,
+    group: str,
+    deps: Sequence[str] = (),
+    partitions: dg.PartitionsDefinition[str] | None = None,
+    after: After | None = None,
 ) -> dg.AssetsDefinition:
     """The asset of a table that its SQL model builds; everything about it is derived from model and contract.
 
     `deps` names what must come before it although its query does not read it. With `partitions`, which only a table by
-    arrival day takes, Dagster asks for the days; else a run builds those that are outdated.
+    arrival day takes, Dagster asks for the days; else a run builds those that are outdated. `after`, of a full table
+    only, as for `frame_asset`.
     """
     library = default_library()
-    build = {"full": _full, "arrival_day": _arrival_days, "snapshot": _snapshots}[
-        library.contract(table).materialisation
-    ]
     options = _options(library, table, group, kinds={"duckdb", "sql"}, deps=deps)
+    materialisation = library.contract(table).materialisation
+    if materialisation == "full":
+        return _full(library, table, options, after)
     if partitions:
         options |= {"partitions_def": partitions, "backfill_policy": dg.BackfillPolicy.single_run()}
+    build = _arrival_days if materialisation == "arrival_day" else _snapshots
     return build(library, table, options)
 
 
@@ -123,7 +130,7 @@ def _options(library: Library, table: str, group: str, *, kinds: set[str], deps:
     }
 
 
-def _full(library: Library, table: str, options: Mapping[str, Any]) -> dg.AssetsDefinition:
+def _full(library: Library, table: str, options: Mapping[str, Any], after: After | None) -> dg.AssetsDefinition:
     @dg.asset(**options)
     def _asset(context: dg.AssetExecutionContext, shop: Shop) -> AssetEvents:
         with shop.warehouse() as connection:
@@ -131,7 +138,7 @@ def _full(library: Library, table: str, options: Mapping[str, Any]) -> dg.Assets
             def build(target: duckdb.DuckDBPyConnection, audit: str) -> None:
                 library.build(target, table, audit, shop.values())
 
-            yield from _publish(context, shop, connection, library.contract(table), build, None)
+            yield from _publish(context, shop, connection, library.contract(table), build, None, after)
 
     return _asset
 
@@ -146,14 +153,17 @@ def _arrival_days(library: Library, table: str, options: Mapping[str, Any]) -> d
             wanted = shop.day_versions(library.code_versions[table])
             built = built_versions(connection, table)
             # the latest is built again where nothing is asked for or outdated, so that the gate always sees rows
-            latest = date.fromisoformat(max(wanted)) if wanted else shop.history.first_day  # raises NotEnoughData
+            latest = date.fromisoformat(max(wanted, default=date.min.isoformat()))
             asked = range_of(context) if "partitions_def" in options else (latest, latest)
             first, last = days_to_build(asked, wanted, built)
             if not table_exists(connection, table):
                 create_table(connection, contract, table)
-            create_raw_events_view(connection, shop.ledger.fragments(first, last))
+            if "raw_events" in library.models[table].reads:
+                create_raw_events_view(connection, shop.ledger.fragments(first, last))
 
             def build(target: duckdb.DuckDBPyConnection, audit: str) -> None:
+                if not wanted:
+                    raise NotEnoughData(f"Nothing has landed in {shop.home.lake} yet, so {table} has nothing to build.")
                 library.build(target, table, audit, shop.values() | {"first_day": first, "last_day": last})
 
             yield from _publish(context, shop, connection, contract, build, Partition("known_date", first, last))

@@ -14,6 +14,7 @@ import polars as pl
 from churn_platform.contracts.quoting import literal, quoted
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.scoring import band_of
+from churn_platform.errors import OutdatedModel
 from churn_platform.orchestration.feature_tables import absent_features, all_features, feature_tables
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import default_library
@@ -25,6 +26,7 @@ SQL = Path(__file__).parent / "sql"
 SOURCES = {
     "user_days": "event_date",
     "user_items": "event_date",
+    "user_categories": "event_date",
     "fct_orders": "order_date",
     "fct_sessions": "session_date",
 }
@@ -96,7 +98,7 @@ def late_effects(shop: Shop) -> tuple[pl.DataFrame, list[SnapshotEffect]]:
             late_rows = _find_late_users(connection, snapshot)
             if not late_rows:
                 continue
-            obstacle = _obstacle(shop, rung, model, definition)
+            obstacle = _obstacle(connection, shop, rung, model, definition)
             if obstacle:
                 summary.append(SnapshotEffect(snapshot, late_rows, not_compared=obstacle))
                 continue
@@ -111,13 +113,23 @@ def _find_late_users(connection: duckdb.DuckDBPyConnection, snapshot: date) -> i
     return int(connection.execute("SELECT coalesce(sum(late_rows), 0) FROM late_users").fetchall()[0][0])
 
 
-def _obstacle(shop: Shop, rung: str, model: str, definition: str) -> str:
+def _obstacle(connection: duckdb.DuckDBPyConnection, shop: Shop, rung: str, model: str, definition: str) -> str:
     if rung != "model":
         return f"scored by the {rung}, whose fit of that day is not kept"
     if definition != shop.definition.version:
         return f"scored under the product definition {definition}, not {shop.definition.version}"
     if not shop.models.exists(model):
         return f"its model {model} is not in {shop.models.folder}"
+    try:
+        ChurnModel.load(shop.models.load(model))
+    except OutdatedModel as error:
+        return f"its model {model} is of an earlier version: {error}"
+    for table in SOURCES:
+        found = connection.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE database_name = 'past' AND table_name = ?", [table]
+        ).fetchall()
+        if not set(default_library().contract(table).column_names) <= {name for (name,) in found}:
+            return f"{table} is of an earlier version of the platform; run a refresh first"
     return ""
 
 

@@ -1,6 +1,6 @@
 """What the reports on a model are made from: its files, its evaluation, its features, its history."""
 
-from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,12 +13,19 @@ from churn_platform.core.binning import bin_of, equal_count_edges
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.contributions import Contributions
 from churn_platform.core.reasons import MODEL_PARTS
-from churn_platform.errors import OutdatedModel
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.feature_tables import feature_tables
-from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
-from churn_platform.reports.model_report import FeaturePart, ModelReport, Windows, write_reports
+from churn_platform.reports.model_report import (
+    ACCEPTANCE,
+    PRESENTATION,
+    FeaturePart,
+    ModelReport,
+    Windows,
+    read_record,
+    write_acceptance,
+    write_presentation,
+)
 from churn_platform.sql.library import default_library
 from churn_platform.whole_file import written_whole
 
@@ -46,25 +53,44 @@ def has_predictions(shop: Shop, version: str) -> bool:
     return (report_folder(shop, version) / FOLDS).exists()
 
 
-def write_model_reports(shop: Shop, version: str) -> dict[str, Path]:
-    """Write presentation and acceptance of an evaluated model into reports/models/<version>/; name → path.
+def write_model_reports(shop: Shop, version: str, verdicts: list[Verdict]) -> dict[str, Path]:
+    """Write presentation and acceptance of the newest candidate into reports/models/<version>/; name → path.
+
+    Once a model is signed, its presentation and what was signed stay as they are.
 
     Raises:
         InputError: the model's files are damaged.
-        UsageError: there is no such model, or it has not been evaluated.
+        UsageError: there is no such model.
     """
-    verdicts = judge_candidate(shop, version)
-    with shop.warehouse() as connection:
-        report = _report(shop, connection, version, verdicts)
-    return write_reports(report, report_folder(shop, version), shop.definition.reports.language)
+    folder, language = report_folder(shop, version), shop.definition.reports.language
+    record = read_record(folder)
+    if record is None or not shop.registry.has(version, "accepted"):
+        with shop.warehouse() as connection:
+            report = _report(shop, connection, version, verdicts)
+        write_presentation(report, folder, language)
+        record = report.record()
+    return {
+        PRESENTATION: folder / PRESENTATION,
+        ACCEPTANCE: write_acceptance(record, _history(shop, version), folder, language),
+    }
 
 
-def refresh_reports(shop: Shop, *versions: str | None) -> None:
-    """Write the reports of these models anew, as far as they have any and can be read: who scores has changed."""
-    for version in versions:
-        if version and has_predictions(shop, version):
-            with suppress(OutdatedModel):
-                write_model_reports(shop, version)
+def update_acceptance(shop: Shop, version: str | None, verdicts: list[Verdict] | None = None) -> Path | None:
+    """Write the acceptance of a model anew after a signature or a rollback; `verdicts` are those signed.
+
+    None for a model without reports, such as one of an earlier version of the platform.
+    """
+    record = read_record(report_folder(shop, version)) if version else None
+    if version is None or record is None:
+        return None
+    if verdicts is not None:
+        record = replace(record, verdicts=verdicts, judged_at=shop.now())
+    folder, language = report_folder(shop, version), shop.definition.reports.language
+    return write_acceptance(record, _history(shop, version), folder, language)
+
+
+def _history(shop: Shop, version: str) -> list[dict[str, object]]:
+    return [row for row in shop.registry.events().iter_rows(named=True) if row["model_version"] == version]
 
 
 def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, verdicts: list[Verdict]) -> ModelReport:
@@ -92,8 +118,6 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
         absent=int(quality[0]),
         feature_count=int(quality[1]),
         verdicts=verdicts,
-        history=[row for row in shop.registry.events().iter_rows(named=True) if row["model_version"] == version],
-        is_champion=shop.registry.champion() == version,
         made_at=shop.now(),
     )
 

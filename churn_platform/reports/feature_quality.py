@@ -37,7 +37,7 @@ class Quality:
 
     @property
     def is_absent(self) -> bool:
-        """The source has nothing of what it is made from."""
+        """No labelled row has a value."""
         return self.coverage == 0
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import TrainingReport
@@ -15,7 +16,8 @@ from churn_platform.reports.page import render_page
 from churn_platform.reports.words import Language, words
 from churn_platform.whole_file import written_whole
 
-PRESENTATION, ACCEPTANCE = "presentation.html", "acceptance.html"
+PRESENTATION, ACCEPTANCE, RECORD = "presentation.html", "acceptance.html", "acceptance.json"
+_MOST_IN_ACCEPTANCE = 10
 SHOWN_METRICS = ("auc", "pr_auc", "ks", "top_decile_lift", "recall_at_capacity", "log_loss", "brier", "ece")
 STABILITY = ("auc", "in_sample_auc", "ece", "psi", "coverage")
 
@@ -42,6 +44,40 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class AcceptanceRecord:
+    """What the acceptance of a model was judged on; kept, so that a signature never changes what was signed.
+
+    Attributes:
+        folds: dates, newest first.
+        stability: metric → its figure at each fold.
+        features: the strongest, as in the presentation.
+        better_out_of_time: folds at which the model did better than on its own training rows.
+        seasonal, absent, feature_count: as in ModelReport.
+        judged_at: UTC.
+    """
+
+    version: str
+    source: str
+    definition_version: str
+    first_snapshot: date
+    last_snapshot: date
+    rows: int
+    folds: list[date]
+    stability: dict[str, list[str]]
+    verdicts: list[Verdict]
+    features: list[FeaturePart]
+    better_out_of_time: list[date]
+    seasonal: bool
+    absent: int
+    feature_count: int
+    judged_at: datetime
+
+    @property
+    def met(self) -> bool:
+        return all(verdict.met for verdict in self.verdicts)
+
+
+@dataclass(frozen=True)
 class ModelReport:
     """All that the reports tell of one model.
 
@@ -52,7 +88,6 @@ class ModelReport:
         effects: feature → frame with columns value and effect.
         seasonal: whether the newest scores were moved by the season.
         absent, feature_count: features without any value in this source, of all.
-        history: events of the registry about this version, oldest first: event, actor, occurred_at, reason.
         made_at: UTC.
     """
 
@@ -68,18 +103,8 @@ class ModelReport:
     seasonal: bool
     absent: int
     feature_count: int
-    verdicts: Sequence[Verdict]
-    history: Sequence[Mapping[str, object]]
-    is_champion: bool
+    verdicts: list[Verdict]
     made_at: datetime
-
-    @property
-    def met(self) -> bool:
-        return all(verdict.met for verdict in self.verdicts)
-
-    @property
-    def accepted(self) -> bool:
-        return any(event["event"] == "accepted" for event in self.history)
 
     @cached_property
     def dates(self) -> list[date]:
@@ -109,22 +134,35 @@ class ModelReport:
         """A figure of the model itself; 0 where it was not measured."""
         return self._cells.get((fold, CHAMPION, metric), (0.0, None, None))[0]
 
+    def record(self) -> AcceptanceRecord:
+        """What the acceptance tells of it."""
+        return AcceptanceRecord(
+            version=self.version,
+            source=self.source,
+            definition_version=self.definition_version,
+            first_snapshot=self.training.first_snapshot,
+            last_snapshot=self.training.last_snapshot,
+            rows=self.training.rows,
+            folds=self.dates,
+            stability={metric: [self.cell(fold, CHAMPION, metric) for fold in self.dates] for metric in STABILITY},
+            verdicts=self.verdicts,
+            features=list(self.features[:_MOST_IN_ACCEPTANCE]),
+            better_out_of_time=[
+                fold for fold in self.dates if self.number(fold, "auc") > self.number(fold, "in_sample_auc")
+            ],
+            seasonal=self.seasonal,
+            absent=self.absent,
+            feature_count=self.feature_count,
+            judged_at=self.made_at,
+        )
 
-def write_reports(report: ModelReport, folder: Path, language: Language) -> dict[str, Path]:
-    """Write both pages, each whole or not at all; name → path."""
-    pages = {PRESENTATION: _presentation(report, language), ACCEPTANCE: _acceptance(report, language)}
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, page in pages.items():
-        with written_whole(folder / name) as draft:
-            draft.write_text(page, encoding="utf-8")
-    return {name: folder / name for name in pages}
 
-
-def _presentation(report: ModelReport, language: Language) -> str:
+def write_presentation(report: ModelReport, folder: Path, language: Language) -> Path:
+    """Write the presentation, whole or not at all; return its path."""
     from churn_platform.reports.charts import effect_chart, evaluation_charts  # noqa: PLC0415 - altair takes a second
 
     told = words(language)
-    return render_page(
+    page = render_page(
         f"model_{PRESENTATION}",
         report=report,
         t=told,
@@ -132,40 +170,67 @@ def _presentation(report: ModelReport, language: Language) -> str:
         metrics=SHOWN_METRICS,
         charts=evaluation_charts(report.folds, told),
         effects={name: effect_chart(effect, name, told) for name, effect in report.effects.items()},
-        limits=_limits(report, told),
+        limits=_limits(report.record(), told),
         strongest=max((part.importance for part in report.features), default=1.0) or 1.0,
     )
+    return _write(folder / PRESENTATION, page.encode())
 
 
-def _acceptance(report: ModelReport, language: Language) -> str:
+def write_acceptance(
+    record: AcceptanceRecord, history: Sequence[Mapping[str, object]], folder: Path, language: Language
+) -> Path:
+    """Keep the record and write the acceptance, each whole or not at all; return the page's path.
+
+    Args:
+        history: events of the registry about this version, oldest first: event, actor, occurred_at, reason.
+    """
     told = words(language)
-    status = "accepted" if report.accepted else "waiting" if report.met else "missed"
-    return render_page(
+    level, status = _status(record, [str(event["event"]) for event in history])
+    _write(folder / RECORD, TypeAdapter(AcceptanceRecord).dump_json(record, indent=1))
+    page = render_page(
         f"model_{ACCEPTANCE}",
-        report=report,
+        record=record,
+        history=history,
         t=told,
-        champion=CHAMPION,
-        level={"accepted": "pass", "waiting": "warn", "missed": "fail"}[status],
-        status={"accepted": told["status_signed"], "waiting": told["status_waiting"], "missed": told["status_missed"]}[
-            status
-        ],
-        metrics=STABILITY,
-        limits=_limits(report, told),
+        level=level,
+        status=told[status],
+        signed=status == "status_signed",
+        limits=_limits(record, told),
     )
+    return _write(folder / ACCEPTANCE, page.encode())
 
 
-def _limits(report: ModelReport, told: Mapping[str, str]) -> list[str]:
+def read_record(folder: Path) -> AcceptanceRecord | None:
+    """The record that `write_acceptance` kept; None where there is none."""
+    file = folder / RECORD
+    return TypeAdapter(AcceptanceRecord).validate_json(file.read_bytes()) if file.exists() else None
+
+
+def _status(record: AcceptanceRecord, events: Sequence[str]) -> tuple[str, str]:
+    decided = [event for event in events if event in ("accepted", "champion", "rolled_back")]
+    if decided and decided[-1] == "rolled_back":
+        return "warn", "status_rolled_back"
+    if decided:
+        return "pass", "status_signed"
+    return ("warn", "status_waiting") if record.met else ("fail", "status_missed")
+
+
+def _limits(record: AcceptanceRecord, told: Mapping[str, str]) -> list[str]:
     """What a reader must know before trusting the figures."""
-    better = [
-        fold.isoformat() for fold in report.dates if report.number(fold, "auc") > report.number(fold, "in_sample_auc")
-    ]
     found = []
-    if len(report.dates) < 3:
-        found.append(told["limit_folds"].format(count=len(report.dates)))
-    if not report.seasonal:
+    if len(record.folds) < 3:
+        found.append(told["limit_folds"].format(count=len(record.folds)))
+    if not record.seasonal:
         found.append(told["limit_season"])
-    if report.absent:
-        found.append(told["limit_absent"].format(count=report.absent, all=report.feature_count))
-    if better:
-        found.append(told["limit_unusual"].format(folds=", ".join(better)))
+    if record.absent:
+        found.append(told["limit_absent"].format(count=record.absent, all=record.feature_count))
+    if record.better_out_of_time:
+        found.append(told["limit_unusual"].format(folds=", ".join(map(str, record.better_out_of_time))))
     return [*found, told["limit_cause"]]
+
+
+def _write(file: Path, content: bytes) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(file) as draft:
+        draft.write_bytes(content)
+    return file

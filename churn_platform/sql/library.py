@@ -174,7 +174,7 @@ def _check_references(library: Library) -> None:
             raise DefinitionError(f"{model.path} reads '{table}', which nobody builds.{suggest(table, known)}")
     measures = library.contracts[MEASURES].column_names if MEASURES in library.contracts else []
     for contract in library.contracts.values():
-        for name, needed in ((column.name, column.needs) for column in contract.columns if column.needs):
+        for name, needed in ((column.name, measure) for column in contract.columns for measure in column.needs):
             if needed not in measures:
                 raise DefinitionError(
                     f"{contract.table}.{name} needs '{needed}', which is no measure of {MEASURES}."

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from churn_platform.contracts.rules import derive_rules
+from churn_platform.defs.warehouse.assets import PARTITIONED, WHOLE
 from churn_platform.lake.ledger import Ledger
 from churn_platform.settings import Home
 from churn_platform.sql.library import default_library
@@ -17,7 +18,7 @@ from churn_platform_tests.browser.ui_server import UiServer
 pytestmark = pytest.mark.browser
 
 CHECK = "not_null__user_id"
-WAREHOUSE = ["stg_events", "dim_users", "dim_items", "fct_orders", "fct_sessions", "user_days"]
+WAREHOUSE = [*PARTITIONED, *WHOLE]
 
 
 def test_a_null_key_stops_the_stage_and_shows_its_rows(

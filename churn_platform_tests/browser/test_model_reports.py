@@ -1,4 +1,4 @@
-"""The reports on features and model in Chromium, offline: no request, no complaint, every plot drawn."""
+"""The reports on features, definition and model in Chromium, offline: no request, no complaint, every plot drawn."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.registry.registry import ModelRegistry
+from churn_platform.reports import definition_lab
 from churn_platform.reports.feature_quality import PAGE
 from churn_platform.reports.model_report import ACCEPTANCE, PRESENTATION
 from churn_platform.settings import Home
@@ -18,13 +19,18 @@ DRAWN = "images => images.map(image => [image.alt, image.complete, image.natural
 
 def address_of(home: Home, name: str) -> str:
     champion = ModelRegistry(home.registry_file).champion()
-    folder = home.reports if name == PAGE else home.reports / "models" / str(champion)
+    folder = home.reports / "models" / str(champion) if name in (PRESENTATION, ACCEPTANCE) else home.reports
     return (folder / name).as_uri()
 
 
 @pytest.mark.parametrize(
     ("name", "heading"),
-    [(PAGE, "Feature quality"), (PRESENTATION, "Model presentation"), (ACCEPTANCE, "Model acceptance")],
+    [
+        (PAGE, "Feature quality"),
+        (definition_lab.PAGE, "Churn definition"),
+        (PRESENTATION, "Model presentation"),
+        (ACCEPTANCE, "Model acceptance"),
+    ],
 )
 def test_the_page_opens_without_a_network_and_nothing_sticks_out(
     browser: Browser, home: Home, screenshots: Path, name: str, heading: str

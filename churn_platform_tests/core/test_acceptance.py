@@ -106,7 +106,10 @@ def test_a_candidate_without_a_baseline_beside_it_has_beaten_none() -> None:
 
 def test_no_evaluation_meets_nothing() -> None:
     assert missed([]) == list(TARGETS)
-    assert {verdict.observed for verdict in verdicts([]).values()} == {"not measured", "no baseline was evaluated"}
+    assert {verdict.observed for verdict in verdicts([]).values()} == {
+        "not measured yet: run churn run",
+        "no baseline was evaluated",
+    }
 
 
 def test_the_metrics_of_a_baseline_are_not_the_candidates() -> None:

@@ -47,7 +47,7 @@ def test_an_honest_feature_tells_what_its_rank_tells() -> None:
     found = measured()
     assert found["risk"]["auc"] == pytest.approx(roc_auc_score(churned, features["risk"]), abs=0.01)
     assert found["noise"]["auc"] == pytest.approx(0.5, abs=0.03)
-    assert found["constant"]["auc"] == 0.5
+    assert (found["constant"]["auc"], found["constant"]["information_value"]) == (0.5, 0.0)
     assert float(str(found["noise"]["information_value"])) < 0.02 < float(str(found["risk"]["information_value"]))
 
 
@@ -98,5 +98,7 @@ def test_one_outcome_and_a_missing_feature_are_refused() -> None:
     features, churned = frame()
     with pytest.raises(NotEnoughData, match="both churners and stayers"):
         feature_quality(features, np.zeros(ROWS), features, features.columns)
+    with pytest.raises(NotEnoughData, match="no eligible customer"):
+        feature_quality(features, churned, features.head(0), features.columns)
     with pytest.raises(InputError, match="noise"):
         feature_quality(features, churned, features.drop("noise"), features.columns)

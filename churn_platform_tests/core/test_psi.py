@@ -23,7 +23,7 @@ def test_never_negative_and_blind_to_monotone_transforms(expected: list[float], 
 
 def test_equals_the_formula() -> None:
     expected, actual = [0.0] * 50 + [1.0] * 50, [0.0] * 25 + [1.0] * 75
-    before, after = np.array([50.5, 50.5, 0.5]) / 101.5, np.array([25.5, 75.5, 0.5]) / 101.5
+    before, after = np.array([50.5, 50.5]) / 101, np.array([25.5, 75.5]) / 101
     assert psi(expected, actual, bins=2) == pytest.approx(((after - before) * np.log(after / before)).sum())
 
 
@@ -45,3 +45,8 @@ def test_empty_samples_and_one_bin_are_refused() -> None:
         psi([], [1.0])
     with pytest.raises(InputError, match="at least 2 bins"):
         psi([1.0], [1.0], bins=1)
+
+
+def test_what_never_varies_has_not_moved_however_few_rows_there_are() -> None:
+    assert psi([0.0] * 10_000, [0.0] * 20) == 0.0
+    assert psi([float("nan")] * 900, [float("nan")] * 3) == 0.0

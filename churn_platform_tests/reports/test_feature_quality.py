@@ -52,7 +52,7 @@ def test_groups_costs_and_what_the_source_lacks() -> None:
     lacking = replace(HONEST, feature="views_7d", coverage=0.0)
     page = render(report(lead, twin, lacking))
     assert page.count("<td><code>recency_days</code></td>") == 1
-    assert "1 feature has no value anywhere" in page and 'data-feature="views_7d"' not in page
+    assert "1 feature has no value in the labelled snapshots" in page and 'data-feature="views_7d"' not in page
     assert ">1.25<" in page and "not measured" in page
 
 

@@ -13,12 +13,12 @@ import pytest
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import ALL_THREE, TrainingReport
 from churn_platform.reports.model_report import (
-    ACCEPTANCE,
-    PRESENTATION,
     FeaturePart,
     ModelReport,
     Windows,
-    write_reports,
+    read_record,
+    write_acceptance,
+    write_presentation,
 )
 from churn_platform.reports.words import Language, words
 
@@ -47,7 +47,7 @@ def fold(seed: int) -> pl.DataFrame:
     return pl.DataFrame({"churned": (rng.random(400) < probability).astype(int), "probability": probability})
 
 
-def report(*, met: bool = True, signed: bool = False, better_out_of_time: bool = False) -> ModelReport:
+def report(*, met: bool = True, better_out_of_time: bool = False) -> ModelReport:
     rows = [
         {"fold": day, "model": model, "metric": metric, "value": value, "lower": None, "upper": None}
         for day in FOLDS
@@ -63,9 +63,6 @@ def report(*, met: bool = True, signed: bool = False, better_out_of_time: bool =
         evaluation = evaluation.with_columns(
             value=pl.when(pl.col("metric") == "in_sample_auc").then(0.7).otherwise("value")
         )
-    events = [{"event": "candidate", "actor": "platform", "occurred_at": datetime(2025, 7, 2), "reason": "trained"}]  # noqa: DTZ001 - as the registry has it
-    if signed:
-        events.append({"event": "accepted", "actor": "Ada <b>", "occurred_at": datetime(2025, 7, 3), "reason": "good"})  # noqa: DTZ001
     return ModelReport(
         version="abc123",
         source="tiny",
@@ -83,15 +80,19 @@ def report(*, met: bool = True, signed: bool = False, better_out_of_time: bool =
             Verdict("minimum_auc", "0.7800", "≥ 0.6", met=met),
             Verdict("beats_baselines", "+0.0200 over bgnbd", "not below any baseline", met=True),
         ],
-        history=events,
-        is_champion=signed,
         made_at=datetime(2025, 7, 2, 5, 30, tzinfo=UTC),
     )
 
 
-def pages(told: ModelReport, folder: Path, language: Language = "en") -> tuple[str, str]:
-    written = write_reports(told, folder, language)
-    return written[PRESENTATION].read_text(), written[ACCEPTANCE].read_text()
+def history(*events: str) -> list[dict[str, object]]:
+    when = datetime(2025, 7, 3)  # noqa: DTZ001 - as the registry has it
+    return [{"event": event, "actor": "Ada <b>", "occurred_at": when, "reason": "good"} for event in events]
+
+
+def pages(told: ModelReport, folder: Path, language: Language = "en", *events: str) -> tuple[str, str]:
+    presentation = write_presentation(told, folder, language)
+    acceptance = write_acceptance(told.record(), history("candidate", *events), folder, language)
+    return presentation.read_text(), acceptance.read_text()
 
 
 def test_the_presentation_tells_how_the_model_was_made_and_tested(tmp_path: Path) -> None:
@@ -117,23 +118,33 @@ def test_every_chart_is_an_image_inside_the_page_in_its_language(language: Langu
 
 
 @pytest.mark.parametrize(
-    ("met", "signed", "level", "status"),
+    ("met", "events", "level", "status"),
     [
-        (False, False, "fail", "status_missed"),
-        (True, False, "warn", "status_waiting"),
-        (True, True, "pass", "status_signed"),
+        (False, [], "fail", "status_missed"),
+        (True, [], "warn", "status_waiting"),
+        (True, ["accepted", "champion"], "pass", "status_signed"),
+        (True, ["accepted", "champion", "rolled_back"], "warn", "status_rolled_back"),
+        (True, ["accepted", "champion", "rolled_back", "champion"], "pass", "status_signed"),
     ],
 )
 def test_the_acceptance_says_where_the_model_stands(
-    met: bool, signed: bool, level: str, status: str, tmp_path: Path
+    met: bool, events: list[str], level: str, status: str, tmp_path: Path
 ) -> None:
-    _, acceptance = pages(report(met=met, signed=signed), tmp_path)
+    _, acceptance = pages(report(met=met), tmp_path, "en", *events)
     assert f'class="banner {level}"' in acceptance and words("en")[status] in acceptance
-    assert ("churn promote abc123" in acceptance) is not signed
+    assert ("churn promote abc123" in acceptance) is (status != "status_signed")
     assert acceptance.count('class="badge fail"') == (0 if met else 1)
     assert "0.7800" in acceptance and "≥ 0.6" in acceptance
-    if signed:
-        assert "Ada &lt;b&gt;" in acceptance and "2025-07-03" in acceptance
+    assert "Ada &lt;b&gt;" in acceptance and "2025-07-03" in acceptance
+
+
+def test_what_was_judged_is_kept_and_a_later_page_tells_the_same(tmp_path: Path) -> None:
+    record = report().record()
+    first = write_acceptance(record, history("candidate"), tmp_path, "en").read_text()
+    kept = read_record(tmp_path)
+    assert kept == record
+    assert write_acceptance(kept, history("candidate"), tmp_path, "en").read_text() == first
+    assert read_record(tmp_path / "elsewhere") is None
 
 
 def test_limits_are_told_and_a_model_that_is_better_out_of_time_asks_for_an_explanation(tmp_path: Path) -> None:
@@ -147,7 +158,7 @@ def test_limits_are_told_and_a_model_that_is_better_out_of_time_asks_for_an_expl
 
 
 def test_chinese_pages_say_so_and_hold_no_english_sentence(tmp_path: Path) -> None:
-    for page in pages(report(signed=True), tmp_path, "zh"):
+    for page in pages(report(), tmp_path, "zh", "accepted", "champion"):
         assert '<html lang="zh-CN">' in page
         for key in ("presentation_lead", "acceptance_lead", "features_text", "limit_cause", "sign_off"):
             assert words("en")[key] not in page

@@ -282,8 +282,11 @@ def test_a_given_row_must_keep_its_contract() -> None:
 
 
 SNAPSHOT = date(2024, 4, 1)
-MEASURES = ("activities", "purchases", "spend", "views", "carts", "returns", "return_amount", "support_contacts",
-            "unresolved_contacts", "reviews", "opt_ins", "opt_outs", "campaign_exposures")  # fmt: skip
+MEASURES = [
+    column.name
+    for column in default_library().contract("user_days").columns
+    if column.type.startswith(("BIGINT", "DECIMAL")) and column.name != "events"
+]
 FEATURE_PARAMETERS = {"snapshot_date": SNAPSHOT, "lookback_days": 180, "lead_days": 0, "horizon_days": 90}
 
 
@@ -317,11 +320,13 @@ def features_of(table: str, days: Sequence[Row]) -> list[Row]:
         for day in days
     ]
     items: list[Row] = [
-        {"item_id": f"i{day['spend']}", "category": f"c{day['views']}", "purchases": 1 + int(str(day["carts"]))}
-        | {"event_date": day["event_date"]}
+        {"item_id": f"i{day['spend']}", "purchases": 1, "event_date": day["event_date"]} for day in days
+    ]
+    categories: list[Row] = [
+        {"category": f"c{day['views']}", "purchases": 1 + int(str(day["carts"])), "event_date": day["event_date"]}
         for day in days
     ]
-    others = {"fct_orders": orders, "fct_sessions": visits, "user_items": items}
+    others = {"fct_orders": orders, "fct_sessions": visits, "user_items": items, "user_categories": categories}
     rows = {"user_days": [day | {"first_event_at": noon, "last_event_at": noon} for day in days]} | {
         table: [key | row for key, row in zip(keys, built, strict=True)] for table, built in others.items()
     }

@@ -5,8 +5,6 @@ WITH bought AS (
         user_id,
         item_id,
         event_date,
-        category,
-        purchases,
         date_diff('day', event_date, CAST($snapshot_date AS DATE)) AS age
     FROM user_items
     WHERE event_date < $snapshot_date AND known_date <= $snapshot_date
@@ -40,8 +38,10 @@ by_category AS (
         user_id,
         category,
         CAST(SUM(purchases) AS BIGINT) AS purchases
-    FROM bought
-    WHERE category IS NOT NULL AND age <= 365
+    FROM user_categories
+    WHERE event_date < $snapshot_date
+        AND event_date >= CAST($snapshot_date AS DATE) - 365
+        AND known_date <= $snapshot_date
     GROUP BY user_id, category
 ),
 
@@ -61,7 +61,7 @@ categories AS (
 
 SELECT
     CAST($snapshot_date AS DATE) AS snapshot_date,
-    items.user_id,
+    COALESCE(items.user_id, categories.user_id) AS user_id,
     items.items_total,
     items.items_90d,
     items.items_365d,
@@ -71,4 +71,4 @@ SELECT
     categories.favourite_category_share_365d,
     categories.category_entropy_365d
 FROM items
-LEFT JOIN categories ON categories.user_id = items.user_id
+FULL OUTER JOIN categories ON categories.user_id = items.user_id

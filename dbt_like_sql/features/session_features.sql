@@ -1,19 +1,26 @@
 -- How every customer visits the shop at the midnight that opens $snapshot_date: how often and whether that fades, how
 -- deep, and what comes of it. A visit with a purchase is a buying one, any other a browsing one.
-WITH visits AS (
+-- A visit whose clicks and orders arrived on different days is one.
+WITH whole AS (
     SELECT
         user_id,
-        events,
-        views,
-        searches,
-        carts,
-        purchases,
-        date_diff('second', started_at, ended_at) AS seconds,
         date_diff('day', session_date, CAST($snapshot_date AS DATE)) AS age,
-        MIN(CASE WHEN purchases > 0 THEN date_diff('day', session_date, CAST($snapshot_date AS DATE)) END)
-            OVER (PARTITION BY user_id) AS purchase_age
+        SUM(events) AS events,
+        SUM(views) AS views,
+        SUM(searches) AS searches,
+        SUM(carts) AS carts,
+        SUM(purchases) AS purchases,
+        date_diff('second', MIN(started_at), MAX(ended_at)) AS seconds
     FROM fct_sessions
     WHERE session_date < $snapshot_date AND known_date <= $snapshot_date
+    GROUP BY user_id, session_id, session_date
+),
+
+visits AS (
+    SELECT
+        *,
+        MIN(CASE WHEN purchases > 0 THEN age END) OVER (PARTITION BY user_id) AS purchase_age
+    FROM whole
 )
 
 SELECT

@@ -33,8 +33,8 @@ categories AS (
         user_id,
         category,
         ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY COUNT(DISTINCT event_date) DESC, SUM(amount) DESC, category) AS place
-    FROM user_items
-    WHERE category IS NOT NULL AND event_date < $newest_snapshot AND known_date <= $newest_snapshot
+    FROM user_categories
+    WHERE event_date < $newest_snapshot AND known_date <= $newest_snapshot
     GROUP BY user_id, category
 ),
 

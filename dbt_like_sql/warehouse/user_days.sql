@@ -11,7 +11,8 @@ SELECT
     COUNT(*) FILTER (WHERE event_type = 'purchase') AS purchases,
     COALESCE(SUM(quantity) FILTER (WHERE event_type = 'purchase'), 0) AS quantity,
     COALESCE(SUM(amount) FILTER (WHERE event_type = 'purchase'), 0) AS spend,
-    COALESCE(SUM(TRY_CAST(json_extract_string(properties, '$.discount') AS DECIMAL(18, 4))) FILTER (
+    -- a negative one is a surcharge and no discount
+    COALESCE(SUM(GREATEST(TRY_CAST(json_extract_string(properties, '$.discount') AS DECIMAL(18, 4)), 0)) FILTER (
         WHERE event_type = 'purchase'
     ), 0) AS discount,
     COUNT(*) FILTER (WHERE event_type = 'return') AS returns,
@@ -19,7 +20,6 @@ SELECT
     COUNT(*) FILTER (WHERE event_type = 'view') AS views,
     COUNT(*) FILTER (WHERE event_type = 'search') AS searches,
     COUNT(*) FILTER (WHERE event_type = 'add_to_cart') AS carts,
-    COUNT(*) FILTER (WHERE event_type = 'remove_from_cart') AS cart_removals,
     COUNT(*) FILTER (WHERE event_type = 'signup') AS signups,
     COUNT(*) FILTER (WHERE event_type = 'login') AS logins,
     COUNT(*) FILTER (WHERE event_type = 'support_contact') AS support_contacts,

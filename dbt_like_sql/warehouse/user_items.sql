@@ -4,10 +4,7 @@ SELECT
     item_id,
     event_date,
     known_date,
-    MAX(category) AS category,
-    COUNT(*) AS purchases,
-    SUM(quantity) AS quantity,
-    SUM(amount) AS amount
+    COUNT(*) AS purchases
 FROM stg_events
 WHERE event_type = 'purchase' AND item_id IS NOT NULL AND known_date BETWEEN $first_day AND $last_day
 GROUP BY user_id, item_id, event_date, known_date

@@ -4,6 +4,7 @@ import dagster as dg
 
 from churn_platform.core import binning, data_readiness, feature_quality, psi, readiness_figures
 from churn_platform.orchestration import feature_report, readiness
+from churn_platform.orchestration.definition_report import report_on_definitions
 from churn_platform.orchestration.feature_report import measure_features, report_on_features
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
@@ -24,6 +25,7 @@ def defs() -> dg.Definitions:
         code=[data_readiness, readiness_figures, readiness],
         after=report_on,
     )
+    lab = sql_asset("definition_lab", group=GROUP, after=report_on_definitions)
     examples = sql_asset("training_set", group=GROUP, deps=["data_readiness"])
     measured = frame_asset(
         "feature_quality",
@@ -34,4 +36,4 @@ def defs() -> dg.Definitions:
         code=[feature_quality, binning, psi, feature_report],
         after=report_on_features,
     )
-    return dg.Definitions(assets=[*tables, judged, examples, measured])
+    return dg.Definitions(assets=[*tables, judged, lab, examples, measured])

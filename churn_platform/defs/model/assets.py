@@ -15,7 +15,6 @@ from churn_platform.orchestration.gated_assets import frame_asset, source_versio
 from churn_platform.orchestration.model_reports import (
     has_predictions,
     keep_predictions,
-    refresh_reports,
     write_model_reports,
 )
 from churn_platform.orchestration.promotion import judge_candidate
@@ -120,7 +119,7 @@ def champion_model(
     name = shop.registry.candidate()
     if name is None:
         raise dg.Failure(description="There is no candidate yet. Materialise churn_model first.", allow_retries=False)
-    before, verdicts = shop.registry.champion(), judge_candidate(shop, name)
+    verdicts = judge_candidate(shop, name)
     for verdict in verdicts:
         yield dg.AssetCheckResult(
             check_name=verdict.name,
@@ -142,8 +141,7 @@ def champion_model(
     yield dg.AssetCheckResult(
         check_name="signed_off", passed=signed, description=how or None, metadata={"model_version": name}
     )
-    pages = write_model_reports(shop, name)
-    refresh_reports(shop, before if before != name else None)
+    pages = write_model_reports(shop, name, verdicts)
     yield dg.MaterializeResult(
         metadata={
             "champion": shop.registry.champion() or "none",
