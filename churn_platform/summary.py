@@ -12,6 +12,7 @@ from rich.text import Text
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.data_readiness import Level
 from churn_platform.core.evaluation import CHAMPION, LOGISTIC, RECENCY_RULE, RICH_LOGISTIC
+from churn_platform.registry.registry import ModelRegistry
 from churn_platform.reports.data_readiness import PAGE, RECORD, WORDS, Report, read_report
 from churn_platform.settings import Home
 from churn_platform.warehouse.connection import open_database
@@ -121,6 +122,9 @@ def _where(home: Home) -> Table:
     table.add_row("campaign list", f"{_short(home.campaigns)}/<list>/campaign_list.csv")
     if (home.reports / RECORD).exists():
         table.add_row("data readiness", _readiness(home))
+    champion = ModelRegistry(home.registry_file).champion()
+    if champion and (home.reports / "models" / champion).is_dir():
+        table.add_row("model reports", f"{_short(home.reports / 'models' / champion)}/presentation.html, acceptance.html")
     table.add_row("asset graph", f"make ui CHURN_HOME={_short(home.root)}")
     if home.definition().auto_accept:
         table.add_row(
