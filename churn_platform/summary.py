@@ -122,9 +122,9 @@ def _where(home: Home) -> Table:
     table.add_row("campaign list", f"{_short(home.campaigns)}/<list>/campaign_list.csv")
     if (home.reports / RECORD).exists():
         table.add_row("data readiness", _readiness(home))
-    champion = ModelRegistry(home.registry_file).champion()
-    if champion and (home.reports / "models" / champion).is_dir():
-        table.add_row("model reports", f"{_short(home.reports / 'models' / champion)}/presentation.html, acceptance.html")
+    reports = home.reports / "models" / str(ModelRegistry(home.registry_file).champion())
+    if reports.is_dir():
+        table.add_row("model reports", f"{_short(reports)}/presentation.html, acceptance.html")
     table.add_row("asset graph", f"make ui CHURN_HOME={_short(home.root)}")
     if home.definition().auto_accept:
         table.add_row(
