@@ -6,8 +6,8 @@ from typing import Final
 
 import polars as pl
 
-# At most one in five of those called churned may come back within another horizon, as in churn init.
-MOST_COMING_BACK: Final = 0.2
+# Of all who come back, at most one in five may do so after the horizon, as in churn init.
+MOST_LATE_RETURNS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,11 @@ class HorizonSummary:
     Attributes:
         snapshots: how many.
         churn_rate: mean over them; lowest and highest show how it moves with the calendar.
-        coming_back: of those called churned, the share that came back within another horizon; None until that passed.
-        median_days_until_back: of those who came back by today, the median of the snapshots' medians; None if nobody.
+        come_back: of those called churned, the share that came back by the end of the longest horizon.
+        late_returns: of all customers who came back by then, the share that did so after this horizon. Both are over
+            the snapshots that the longest horizon has passed for, and None of nobody.
+        median_days_until_back: of those called churned who came back by today, the median of the snapshots' medians;
+            None if nobody.
         other_label: share of the customers that the current horizon labels otherwise, on the snapshots both passed for;
             None where there is none.
     """
@@ -28,7 +31,8 @@ class HorizonSummary:
     churn_rate: float
     lowest: float
     highest: float
-    coming_back: float | None
+    come_back: float | None
+    late_returns: float | None
     median_days_until_back: float | None
     other_label: float | None
 
@@ -49,10 +53,12 @@ def summarise(lab: pl.DataFrame, current_horizon: int) -> list[HorizonSummary]:
         current_horizon: the horizon of churn.toml; compared with where it is among those tried.
     """
     current = lab.filter(horizon_days=current_horizon).select("snapshot_date", labelled="churned")
+    longest = lab.filter(pl.col("horizon_days") == pl.col("horizon_days").max()).select("snapshot_date", gone="churned")
     summaries = []
     for (horizon,), rows in lab.sort("horizon_days").group_by("horizon_days", maintain_order=True):
         rates = rows["churned"] / rows["eligible"]
-        passed = rows.drop_nulls("came_back_within_another")
+        seen = rows.join(longest, on="snapshot_date")
+        late = seen["churned"] - seen["gone"]
         both = rows.join(current, on="snapshot_date")
         # of two horizons the longer calls churned a part of those whom the shorter does
         differing = (both["churned"] - both["labelled"]).abs()
@@ -63,7 +69,8 @@ def summarise(lab: pl.DataFrame, current_horizon: int) -> list[HorizonSummary]:
                 churn_rate=float(rates.to_numpy().mean()),
                 lowest=float(rates.to_numpy().min()),
                 highest=float(rates.to_numpy().max()),
-                coming_back=_share(passed["came_back_within_another"], passed["churned"]),
+                come_back=_share(late, seen["churned"]),
+                late_returns=_share(late, seen["eligible"] - seen["gone"]),
                 median_days_until_back=_median(rows["median_days_until_back"]),
                 other_label=_share(differing, both["eligible"]),
             )
@@ -72,27 +79,19 @@ def summarise(lab: pl.DataFrame, current_horizon: int) -> list[HorizonSummary]:
 
 
 def recommend(summaries: Sequence[HorizonSummary]) -> Recommendation:
-    """The shortest horizon at which at most one in five of those called churned come back within another one.
+    """The shortest horizon after which at most one in five of all returns come.
 
-    A shorter one calls many churned who are only slow; a longer one finds out later. Where none is so sure, the longest
-    whose second horizon has passed.
+    A shorter one calls many churned who are only slow; a longer one finds out later.
     """
-    known = [found for found in summaries if found.coming_back is not None]
-    if not known:
+    known = [found for found in summaries if found.late_returns is not None]
+    if len(known) < 2:
         return Recommendation(None, "The history is too short to see who of those called churned comes back.")
-    for found in known:
-        if found.coming_back is not None and found.coming_back <= MOST_COMING_BACK:
-            return Recommendation(
-                found.horizon_days,
-                f"{found.horizon_days} days is the shortest horizon at which at most one in five of those called "
-                f"churned come back within another {found.horizon_days} days: {found.coming_back:.0%} do.",
-            )
-    last = known[-1]
+    # after the longest nobody comes back, so that there always is one
+    best = next(found for found in known if (found.late_returns or 0.0) <= MOST_LATE_RETURNS)
     return Recommendation(
-        last.horizon_days,
-        f"At every horizon whose double has passed, more than one in five of those called churned come back; "
-        f"{last.horizon_days} days is the longest of them: {last.coming_back:.0%} do. "
-        "A longer history may show a surer one.",
+        best.horizon_days,
+        f"{best.horizon_days} days is the shortest horizon after which at most one in five of those who come back "
+        f"within {known[-1].horizon_days} days do so: {best.late_returns:.0%} do.",
     )
 
 

@@ -9,8 +9,8 @@ from churn_platform.core.definition_lab import HorizonSummary, Recommendation
 from churn_platform.reports.definition_lab import PAGE, DefinitionReport, render, write_report
 
 
-def summary(horizon: int, coming_back: float | None = 0.25) -> HorizonSummary:
-    return HorizonSummary(horizon, 7, 0.4, 0.31, 0.52, coming_back, 33.0, 0.125)
+def summary(horizon: int, late: float | None = 0.25) -> HorizonSummary:
+    return HorizonSummary(horizon, 7, 0.4, 0.31, 0.52, 0.17, late, 33.0, 0.125)
 
 
 def report(recommended: int | None) -> DefinitionReport:
@@ -44,5 +44,5 @@ def test_every_horizon_is_a_row_and_the_present_one_stands_out(tmp_path: Path) -
     page = write_report(report(60), tmp_path).read_text()
     assert (tmp_path / PAGE).exists()
     assert page.count("<tr data-horizon=") == 3 and page.count('class="current"') == 1
-    for told in ("40 %", "31 % … 52 %", "25 %", "33 days", "12 %", "not seen yet", "1 order"):
+    for told in ("40 %", "31 % … 52 %", "17 %", "25 %", "33 days", "12 %", "not seen yet", "1 order"):
         assert told in page, told

@@ -90,9 +90,6 @@ SELECT
     COUNT(*) AS eligible,
     COUNT(*) FILTER (WHERE churned) AS churned,
     COUNT(*) FILTER (WHERE churned AND back_after IS NOT NULL) AS came_back,
-    CASE WHEN MIN(seen_days) >= 2 * horizon_days
-        THEN COUNT(*) FILTER (WHERE churned AND back_after < 2 * horizon_days)
-    END AS came_back_within_another,
     MEDIAN(back_after) FILTER (WHERE churned) AS median_days_until_back
 FROM judged
 WHERE seen_days >= horizon_days
