@@ -27,7 +27,7 @@ ui: $(READY) ## the Dagster UI on http://127.0.0.1:3000
 test: $(READY) ## the tests, but for the longer ones below
 	$(BIN)/pytest -n 2 --dist loadfile
 
-test-lifecycle: $(READY) ## the tests that refresh a whole shop several times: sources, kills, restatements, late rows
+test-lifecycle: $(READY) ## the longer tests: whole shops refreshed several times, sources, kills, restatements, late rows
 	$(BIN)/pytest -n 2 --dist loadfile -m "lifecycle and not slow"
 
 test-ui: $(READY) ## the tests that need Chromium (Debian: apt-get install chromium)

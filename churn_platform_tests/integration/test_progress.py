@@ -43,6 +43,7 @@ def read_all(descriptor: int) -> Iterator[bytes]:
             yield part
 
 
+@pytest.mark.lifecycle
 def test_in_a_terminal_a_bar_shows_rows_per_second_and_the_log_stays_readable(command: list[str]) -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as running:

@@ -37,6 +37,7 @@ def mutations(frame: pl.DataFrame) -> Sequence[pl.DataFrame]:
     ]
 
 
+@pytest.mark.lifecycle
 def test_rows_after_a_snapshot_never_move_its_features(tmp_path: Path) -> None:
     original = shop(tmp_path / "original")
     load_history(original, events())
@@ -48,6 +49,7 @@ def test_rows_after_a_snapshot_never_move_its_features(tmp_path: Path) -> None:
         assert content(home.warehouse_file, only=["user_days"]) != content(original.warehouse_file, only=["user_days"])
 
 
+@pytest.mark.lifecycle
 def test_an_event_exactly_at_the_cutoff_is_in_the_label_window_and_not_in_the_features(tmp_path: Path) -> None:
     home = shop(tmp_path / "home")
     load_history(home, events())
@@ -85,6 +87,7 @@ def test_history_and_nightly_deliveries_of_the_same_events_give_equal_features(
         assert repr(features(nightly, snapshot)) == repr(features(history, snapshot))
 
 
+@pytest.mark.lifecycle
 def test_a_row_a_year_late_counts_from_the_day_it_arrives_and_never_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -118,6 +118,7 @@ def test_an_object_that_breaks_off_is_refused(remote: Remote, tmp_path: Path, mo
         fetch(f"s3://{BUCKET}/top.csv", remote, tmp_path)
 
 
+@pytest.mark.lifecycle
 def test_a_large_object_is_streamed(server: S3Server, remote: Remote, tmp_path: Path) -> None:
     size = 200 * 1024 * 1024
     server.put("large/large.bin", bytes(size))
