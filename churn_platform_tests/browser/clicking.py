@@ -4,10 +4,12 @@ import re
 from datetime import date
 from fnmatch import fnmatchcase
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from churn_platform_tests.browser.ui_server import RunState, UiServer
 
+# The page draws no box that it has no room for, and a small one without its checks.
+LARGE: ViewportSize = {"width": 4200, "height": 8000}
 PATIENCE_MS = 30_000
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from churn_platform.defs.warehouse.assets import PARTITIONED, WHOLE
 from churn_platform.sql.library import default_library
-from churn_platform_tests.browser.clicking import PATIENCE_MS, open_stage, shown_boxes
+from churn_platform_tests.browser.clicking import LARGE, PATIENCE_MS, open_stage, shown_boxes
 from churn_platform_tests.browser.ui_server import UiServer
 
 pytestmark = pytest.mark.browser
@@ -16,8 +16,6 @@ STAGES = ["1_raw", "2_warehouse", "3_features", "4_model", "5_scores", "6_campai
 NOT_TABLES = {"churn_model", "champion_model", "campaign_list", "published"}
 # quality_results is written by the gates of all tables, by no asset of its own.
 WITHOUT_ASSET = {"quality_results"}
-# The page draws no box that it has no room for, and a small one without its checks.
-LARGE: ViewportSize = {"width": 4200, "height": 8000}
 
 
 def stages_of(server: UiServer) -> dict[str, set[str]]:

@@ -11,7 +11,14 @@ from churn_platform.defs.warehouse.assets import PARTITIONED, WHOLE
 from churn_platform.lake.ledger import Ledger
 from churn_platform.settings import Home
 from churn_platform.sql.library import default_library
-from churn_platform_tests.browser.clicking import PATIENCE_MS, materialise, open_asset, open_check, open_stage
+from churn_platform_tests.browser.clicking import (
+    LARGE,
+    PATIENCE_MS,
+    materialise,
+    open_asset,
+    open_check,
+    open_stage,
+)
 from churn_platform_tests.browser.damage import BAD_EVENT, content, row_without_user
 from churn_platform_tests.browser.ui_server import UiServer
 
@@ -81,6 +88,7 @@ def see_the_failed_asset(page: Page, server: UiServer, picture: Path) -> None:
 
 
 def see_the_failed_stage(page: Page, server: UiServer, picture: Path) -> None:
+    page.set_viewport_size(LARGE)
     open_stage(page, server, "2_warehouse")
     box = page.locator("svg foreignObject").filter(has_text="stg_events").filter(has_text="Asset checks")
     rules = len(derive_rules(default_library().contract("stg_events")))
