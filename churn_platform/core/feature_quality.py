@@ -55,26 +55,32 @@ def feature_quality(
     edges = [equal_count_edges(labelled[:, position], BINS) for position in range(len(names))]
     bins = np.column_stack([bin_of(labelled[:, at], cuts) for at, cuts in enumerate(edges)]).astype(np.int8)
 
-    second_half = np.arange(len(outcome)) % 2
-    measured = []
-    for at, name in enumerate(names):
-        size = len(edges[at]) + 2
-        # by half, outcome and bin
-        cell = (2 * second_half + outcome.astype(np.int64)) * size + bins[:, at]
-        counts = np.bincount(cell, minlength=4 * size).reshape(2, 2, size)
-        stayers, churners = counts.sum(axis=0)
-        measured.append(
-            {
-                "feature": name,
-                "coverage": float(1 - np.isnan(labelled[:, at]).mean()),
-                "auc": cross_fitted_auc(counts),
-                "information_value": divergence(stayers, churners),
-                "psi": divergence(stayers + churners, np.bincount(bin_of(today[:, at], edges[at]), minlength=size)),
-            }
-        )
+    # by half and outcome
+    quarter = 2 * (np.arange(len(outcome)) % 2) + outcome.astype(np.int64)
+    measured = [
+        {
+            "feature": name,
+            "coverage": float(1 - np.isnan(labelled[:, at]).mean()),
+            **_told_by_bins(quarter, bins[:, at], bin_of(today[:, at], edges[at]), len(edges[at]) + 2),
+        }
+        for at, name in enumerate(names)
+    ]
     values = [float(str(row["information_value"])) for row in measured]
     groups = correlation_groups(bins, names, values)
     return pl.DataFrame(measured).with_columns(correlation_group=pl.Series(groups, dtype=pl.String))
+
+
+def _told_by_bins(
+    quarter: NDArray[np.int64], bins: NDArray[np.int8], bins_today: NDArray[np.int64], size: int
+) -> dict[str, float]:
+    """auc, information_value and psi of a feature with `size` bins; `quarter` is 2 x half + outcome of each row."""
+    counts = np.bincount(quarter * size + bins, minlength=4 * size).reshape(2, 2, size)
+    stayers, churners = counts.sum(axis=0)
+    return {
+        "auc": cross_fitted_auc(counts),
+        "information_value": divergence(stayers, churners),
+        "psi": divergence(stayers + churners, np.bincount(bins_today, minlength=size)),
+    }
 
 
 def cross_fitted_auc(counts: ArrayLike) -> float:

@@ -9,10 +9,9 @@ import polars as pl
 from churn_platform.core.feature_quality import feature_quality
 from churn_platform.errors import UsageError
 from churn_platform.lake.mapping import read_mapping
-from churn_platform.orchestration.feature_tables import all_features, feature_tables
+from churn_platform.orchestration.feature_tables import all_features, described_features, feature_tables
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.feature_quality import FeatureReport, Quality, write_report
-from churn_platform.sql.library import default_library
 from churn_platform.warehouse.build_versions import mean_seconds
 from churn_platform.warehouse.connection import table_exists
 
@@ -27,13 +26,10 @@ def measure_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.Da
     scored = connection.sql(
         f"FROM {all_features()} WHERE is_eligible AND snapshot_date = $newest", params={"newest": shop.plan.newest}
     ).pl()
-    library = default_library()
     described = pl.DataFrame(
         [
-            {"feature": column.name, "feature_table": table, "feature_family": column.family}
-            for table in feature_tables()
-            for column in library.contract(table).columns
-            if column.family
+            {"feature": name, "feature_table": table, "feature_family": column.family}
+            for name, (table, column) in described_features().items()
         ]
     )
     measured = feature_quality(labelled, labelled["churned"].to_numpy(), scored, shop.features)
@@ -42,15 +38,14 @@ def measure_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.Da
 
 def report_on_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Mapping[str, dg.MetadataValue]:
     """Write the report on the published measures into reports/; return what the UI shows beside the table."""
-    library = default_library()
-    meaning = {column.name: column.meaning for table in feature_tables() for column in library.contract(table).columns}
+    described = described_features()
     rows = connection.table("feature_quality").pl().sort("information_value", descending=True)
     report = FeatureReport(
         source=read_mapping(shop.home.mapping_file).source.name,
         snapshots=len(shop.plan.labelled),
         newest=shop.plan.newest,
         made_at=shop.now(),
-        features=[Quality(**row, meaning=meaning[row["feature"]]) for row in rows.iter_rows(named=True)],
+        features=[Quality(**row, meaning=described[row["feature"]][1].meaning) for row in rows.iter_rows(named=True)],
         seconds={table: mean_seconds(connection, table) for table in feature_tables()},
     )
     page = write_report(report, shop.home.reports)

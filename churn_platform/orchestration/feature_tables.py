@@ -22,8 +22,18 @@ def feature_tables() -> list[str]:
 
 def feature_columns() -> list[Column]:
     """What a model may use: every column that belongs to a family, in the order of the tables."""
+    return [column for _, column in described_features().values()]
+
+
+def described_features() -> dict[str, tuple[str, Column]]:
+    """Feature → its table and its column of the contract, in the order of the tables."""
     library = default_library()
-    return [column for table in feature_tables() for column in library.contract(table).columns if column.family]
+    return {
+        column.name: (table, column)
+        for table in feature_tables()
+        for column in library.contract(table).columns
+        if column.family
+    }
 
 
 def all_features() -> str:

@@ -14,7 +14,7 @@ from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.contributions import Contributions
 from churn_platform.core.reasons import MODEL_PARTS
 from churn_platform.lake.mapping import read_mapping
-from churn_platform.orchestration.feature_tables import feature_tables
+from churn_platform.orchestration.feature_tables import described_features
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.model_report import (
     ACCEPTANCE,
@@ -26,7 +26,6 @@ from churn_platform.reports.model_report import (
     write_acceptance,
     write_presentation,
 )
-from churn_platform.sql.library import default_library
 from churn_platform.whole_file import written_whole
 
 FOLDS = "folds.parquet"
@@ -102,6 +101,7 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
     days = sorted(predictions["fold"].unique().to_list(), reverse=True)
     sample = _sample(shop, connection, days[0])
     contributions = model.contributions(sample)
+    parts = _parts(contributions)
     quality = connection.execute("SELECT count(*) FILTER (coverage = 0), count(*) FROM feature_quality").fetchall()[0]
     churn = shop.definition.churn
     return ModelReport(
@@ -112,8 +112,8 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
         training=model.report,
         evaluation=evaluation,
         folds={day.isoformat(): predictions.filter(fold=day) for day in days},
-        features=_parts(contributions),
-        effects=_effects(contributions, sample),
+        features=parts,
+        effects=_effects(parts, contributions, sample),
         seasonal=bool(model.season.shifts(pl.Series([shop.plan.newest], dtype=pl.Date)).any()),
         absent=int(quality[0]),
         feature_count=int(quality[1]),
@@ -129,12 +129,8 @@ def _sample(shop: Shop, connection: duckdb.DuckDBPyConnection, fold: date) -> pl
 
 
 def _parts(contributions: Contributions) -> list[FeaturePart]:
-    library = default_library()
     described = {
-        column.name: (column.family, table, column.meaning)
-        for table in feature_tables()
-        for column in library.contract(table).columns
-        if column.family
+        name: (str(column.family), table, column.meaning) for name, (table, column) in described_features().items()
     } | {name: (template.family, "", template.text) for name, template in MODEL_PARTS.items()}
     importance = np.abs(contributions.values - contributions.values.mean(axis=0)).mean(axis=0)
     order = np.argsort(-importance, kind="stable")
@@ -145,10 +141,10 @@ def _parts(contributions: Contributions) -> list[FeaturePart]:
     ]
 
 
-def _effects(contributions: Contributions, sample: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _effects(parts: list[FeaturePart], contributions: Contributions, sample: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Of the strongest features: mean part of the score (effect) by the median of a bin of values (value)."""
     effects: dict[str, pl.DataFrame] = {}
-    for part in _parts(contributions):
+    for part in parts:
         if part.feature not in sample.columns or len(effects) == _EFFECTS:
             continue
         values = sample.get_column(part.feature).cast(pl.Float64).fill_null(float("nan")).to_numpy()

@@ -9,8 +9,7 @@ from pydantic import TypeAdapter
 
 from churn_platform.core.data_readiness import RULES, Level, RuleVerdict, worst
 from churn_platform.errors import UsageError
-from churn_platform.reports.page import render_page
-from churn_platform.whole_file import written_whole
+from churn_platform.reports.page import render_page, write_file
 
 PAGE = "data_readiness.html"
 RECORD = "data_readiness.json"
@@ -71,8 +70,7 @@ def write_report(report: Report, folder: Path) -> Path:
     """Write the page and the record, each whole or not at all; return the page's path."""
     contents = {PAGE: render(report).encode(), RECORD: TypeAdapter(Report).dump_json(report, indent=2)}
     for name, content in contents.items():
-        with written_whole(folder / name) as draft:
-            draft.write_bytes(content)
+        write_file(folder / name, content)
     return folder / PAGE
 
 

@@ -6,8 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from churn_platform.core.definition_lab import HorizonSummary, Recommendation
-from churn_platform.reports.page import render_page
-from churn_platform.whole_file import written_whole
+from churn_platform.reports.page import render_page, write_file
 
 PAGE = "definition_lab.html"
 
@@ -36,9 +35,7 @@ class DefinitionReport:
 
 def write_report(report: DefinitionReport, folder: Path) -> Path:
     """Write the page, whole or not at all; return its path."""
-    with written_whole(folder / PAGE) as draft:
-        draft.write_text(render(report), encoding="utf-8")
-    return folder / PAGE
+    return write_file(folder / PAGE, render(report).encode())
 
 
 def render(report: DefinitionReport) -> str:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from churn_platform.reports.page import render_page
-from churn_platform.whole_file import written_whole
+from churn_platform.reports.page import render_page, write_file
 
 PAGE = "feature_quality.html"
 USELESS_BELOW, MOVED_ABOVE = 0.02, 0.25
@@ -62,9 +61,7 @@ class FeatureReport:
 
 def write_report(report: FeatureReport, folder: Path) -> Path:
     """Write the page, whole or not at all; return its path."""
-    with written_whole(folder / PAGE) as draft:
-        draft.write_text(render(report), encoding="utf-8")
-    return folder / PAGE
+    return write_file(folder / PAGE, render(report).encode())
 
 
 def render(report: FeatureReport) -> str:

@@ -12,9 +12,8 @@ from pydantic import TypeAdapter
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import TrainingReport
 from churn_platform.core.evaluation import CHAMPION
-from churn_platform.reports.page import render_page
+from churn_platform.reports.page import render_page, write_file
 from churn_platform.reports.words import Language, words
-from churn_platform.whole_file import written_whole
 
 PRESENTATION, ACCEPTANCE, RECORD = "presentation.html", "acceptance.html", "acceptance.json"
 _MOST_IN_ACCEPTANCE = 10
@@ -162,6 +161,7 @@ def write_presentation(report: ModelReport, folder: Path, language: Language) ->
     from churn_platform.reports.charts import effect_chart, evaluation_charts  # noqa: PLC0415 - altair takes a second
 
     told = words(language)
+    folder.mkdir(parents=True, exist_ok=True)
     page = render_page(
         f"model_{PRESENTATION}",
         report=report,
@@ -173,7 +173,7 @@ def write_presentation(report: ModelReport, folder: Path, language: Language) ->
         limits=_limits(report.record(), told),
         strongest=max((part.importance for part in report.features), default=1.0) or 1.0,
     )
-    return _write(folder / PRESENTATION, page.encode())
+    return write_file(folder / PRESENTATION, page.encode())
 
 
 def write_acceptance(
@@ -185,8 +185,9 @@ def write_acceptance(
         history: events of the registry about this version, oldest first: event, actor, occurred_at, reason.
     """
     told = words(language)
+    folder.mkdir(parents=True, exist_ok=True)
     level, status = _status(record, [str(event["event"]) for event in history])
-    _write(folder / RECORD, TypeAdapter(AcceptanceRecord).dump_json(record, indent=1))
+    write_file(folder / RECORD, TypeAdapter(AcceptanceRecord).dump_json(record, indent=1))
     page = render_page(
         f"model_{ACCEPTANCE}",
         record=record,
@@ -197,7 +198,7 @@ def write_acceptance(
         signed=status == "status_signed",
         limits=_limits(record, told),
     )
-    return _write(folder / ACCEPTANCE, page.encode())
+    return write_file(folder / ACCEPTANCE, page.encode())
 
 
 def read_record(folder: Path) -> AcceptanceRecord | None:
@@ -227,10 +228,3 @@ def _limits(record: AcceptanceRecord, told: Mapping[str, str]) -> list[str]:
     if record.better_out_of_time:
         found.append(told["limit_unusual"].format(folds=", ".join(map(str, record.better_out_of_time))))
     return [*found, told["limit_cause"]]
-
-
-def _write(file: Path, content: bytes) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(file) as draft:
-        draft.write_bytes(content)
-    return file

@@ -1,6 +1,10 @@
 """Reports as single pages that ask nothing of the network."""
 
+from pathlib import Path
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from churn_platform.whole_file import written_whole
 
 
 def render_page(name: str, **values: object) -> str:
@@ -9,3 +13,10 @@ def render_page(name: str, **values: object) -> str:
         loader=PackageLoader("churn_platform.reports", package_path="."), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template(f"{name}.j2").render(**values)
+
+
+def write_file(file: Path, content: bytes) -> Path:
+    """Write a file of a report, whole or not at all; return its path."""
+    with written_whole(file) as draft:
+        draft.write_bytes(content)
+    return file
