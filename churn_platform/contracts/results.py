@@ -36,12 +36,15 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class GateResult:
-    """One write of one table: the number of audited rows, the rules, and the file of the failing rows, if any."""
+    """One write of one table: the number of audited rows, the rules, and the file of the failing rows, if any; and how
+    long building and auditing the rows took."""
 
     table: str
     results: list[RuleResult]
     row_count: int
     quarantine: Path | None = None
+    build_seconds: float = 0.0
+    audit_seconds: float = 0.0
 
     @property
     def passed(self) -> bool:

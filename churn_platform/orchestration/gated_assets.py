@@ -164,7 +164,8 @@ def _arrival_days(library: Library, table: str, options: Mapping[str, Any]) -> d
             def build(target: duckdb.DuckDBPyConnection, audit: str) -> None:
                 if not wanted:
                     raise NotEnoughData(f"Nothing has landed in {shop.home.lake} yet, so {table} has nothing to build.")
-                library.build(target, table, audit, shop.values() | {"first_day": first, "last_day": last})
+                create_table(target, contract, audit)
+                library.append(target, table, audit, shop.values() | {"first_day": first, "last_day": last})
 
             yield from _publish(context, shop, connection, contract, build, Partition("known_date", first, last))
             record_versions(connection, table, wanted)
@@ -293,19 +294,25 @@ def _publish(
     if not result.passed:
         told = str(refusal) if refusal else result.summary
         raise dg.Failure(told, metadata={"quarantine": str(result.quarantine or "")}, allow_retries=False) from refusal
-    total = connection.table(contract.table).count("*").fetchall()[0][0]
-    lineage = column_lineage(default_library(), contract.table)
+    # Dagster stores an event per arrival day: only the last one carries the lineage, which the UI reads from there
+    newest = context.partition_key_range.end if context.assets_def.partitions_def else None
+    context.add_asset_metadata({"dagster/column_lineage": _lineage(contract.table)}, partition_key=newest)
     yield dg.MaterializeResult(
         metadata={
-            "dagster/row_count": total,
+            "dagster/row_count": connection.table(contract.table).count("*").fetchall()[0][0],
             "dagster/partition_row_count": result.row_count,
-            "dagster/column_schema": dagster_table_schema(contract),
-            "dagster/column_lineage": dg.TableColumnLineage(
-                {
-                    column: [dg.TableColumnDep(asset_key=source, column_name=name) for source, name in sources]
-                    for column, sources in lineage.items()
-                }
-            ),
+            "seconds to build": result.build_seconds,
+            "seconds to audit": result.audit_seconds,
             **(after(shop, connection) if after else {}),
+        }
+    )
+
+
+def _lineage(table: str) -> dg.TableColumnLineage:
+    lineage = column_lineage(default_library(), table)
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=source, column_name=name) for source, name in sources]
+            for column, sources in lineage.items()
         }
     )

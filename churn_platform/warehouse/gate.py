@@ -1,8 +1,10 @@
 """Write, audit, publish: the one way in which a table of the warehouse changes. No bad row is ever visible."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -42,7 +44,7 @@ def write_audit_publish(
 
     `build(connection, name)` creates the table `name`; columns may come in any order and are published in the
     contract's. Without a partition the whole table is replaced; with one (incremental tables only), the rows of its
-    range. Either happens in one transaction, so a reader and a run after a crash see the old rows or the new ones.
+    range, which is the whole table where no row lies outside it. Either happens in one transaction, so a reader and a run after a crash see the old rows or the new ones.
     On a failure the published table stays and all failing rows are in `quarantine/gates/<table>/<run_id>.parquet`.
     Every result is written to `quality_results` of the same database. The connection must be in autocommit mode.
 
@@ -54,6 +56,7 @@ def write_audit_publish(
     _require_autocommit(connection)
     audit = f"{contract.table}__audit"
     connection.execute(f"DROP TABLE IF EXISTS {quoted(audit)}")
+    began = time.monotonic()
     try:
         build(connection, audit)
         _require_autocommit(connection)
@@ -61,10 +64,12 @@ def write_audit_publish(
         outside = partition.outside if partition else None
         _adapt_published(connection, contract)
         scope = Scope(quoted(audit), _kept_rows(connection, contract, partition), outside)
+        built = time.monotonic()
         result = _audit(connection, contract, audit, scope, quarantine_file(quarantine, contract.table, run_id))
+        result = replace(result, build_seconds=built - began, audit_seconds=time.monotonic() - built)
         record_results(connection, result, run_id=run_id, checked_at=checked_at)
         if result.passed:
-            _publish(connection, contract, audit, partition)
+            _publish(connection, contract, audit, partition if scope.kept else None)
         return result
     finally:
         with suppress(duckdb.TransactionException):  # a build that raised may have left its own transaction open

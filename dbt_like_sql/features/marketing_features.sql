@@ -1,18 +1,10 @@
 -- How every customer stands to the shop's messages and discounts at the midnight that opens $snapshot_date.
-WITH days AS (
+WITH known AS (
     SELECT
-        user_id,
-        date_diff('day', event_date, CAST($snapshot_date AS DATE)) AS age,
-        SUM(spend) AS spend,
-        SUM(discount) AS discount,
-        SUM(logins) AS logins,
-        SUM(opt_ins) AS opt_ins,
-        SUM(opt_outs) AS opt_outs,
-        SUM(campaign_exposures) AS campaign_exposures,
-        SUM(campaign_responses) AS campaign_responses
+        *,
+        date_diff('day', event_date, CAST($snapshot_date AS DATE)) AS age
     FROM user_days
     WHERE event_date < $snapshot_date AND known_date <= $snapshot_date
-    GROUP BY user_id, event_date
 )
 
 SELECT
@@ -32,5 +24,5 @@ SELECT
     MIN(age) FILTER (WHERE campaign_responses > 0) AS response_recency_days,
     CAST(SUM(discount) FILTER (WHERE age <= 365) AS DOUBLE)
         / NULLIF(CAST(SUM(spend + discount) FILTER (WHERE age <= 365) AS DOUBLE), 0) AS discount_share_365d
-FROM days
+FROM known
 GROUP BY user_id

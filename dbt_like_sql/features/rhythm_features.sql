@@ -5,11 +5,11 @@ WITH days AS (
     SELECT
         user_id,
         date_diff('day', event_date, CAST($snapshot_date AS DATE)) AS age,
-        SUM(activities) AS activities,
         SUM(spend) AS spend
     FROM user_days
-    WHERE event_date < $snapshot_date AND known_date <= $snapshot_date
+    WHERE event_date < $snapshot_date AND known_date <= $snapshot_date AND (activities > 0 OR spend > 0)
     GROUP BY user_id, event_date
+    HAVING SUM(activities) > 0
 ),
 
 stepped AS (
@@ -22,7 +22,6 @@ stepped AS (
         ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY age) AS place,
         MIN(age) OVER (PARTITION BY user_id) AS recency
     FROM days
-    WHERE activities > 0
 )
 
 SELECT

@@ -1,26 +1,24 @@
 -- What every customer did a year before the midnight that opens $snapshot_date: in the days that the label will look at,
 -- one year earlier. Null for those who were no customers yet when that period began.
-WITH days AS (
+WITH known AS (
     SELECT
-        user_id,
-        date_diff('day', event_date, CAST($snapshot_date AS DATE)) AS age,
-        SUM(activities) AS activities,
-        SUM(spend) AS spend
+        *,
+        date_diff('day', event_date, CAST($snapshot_date AS DATE)) AS age
     FROM user_days
     WHERE event_date < $snapshot_date AND known_date <= $snapshot_date
-    GROUP BY user_id, event_date
 ),
 
 aged AS (
     SELECT
         user_id,
         MAX(age) AS tenure,
-        COUNT(*) FILTER (
+        COUNT(DISTINCT event_date) FILTER (
             WHERE activities > 0 AND age <= 365 - $lead_days AND age > 365 - $lead_days - $horizon_days
         ) AS active_days,
-        COUNT(*) FILTER (WHERE activities > 0 AND age <= 365 + $lookback_days AND age > 365) AS active_days_before,
+        COUNT(DISTINCT event_date) FILTER (WHERE activities > 0 AND age <= 365 + $lookback_days AND age > 365)
+            AS active_days_before,
         COALESCE(SUM(CASE WHEN age <= 365 - $lead_days AND age > 365 - $lead_days - $horizon_days THEN spend END), 0) AS spend
-    FROM days
+    FROM known
     GROUP BY user_id
 )
 

@@ -16,16 +16,17 @@ WITH whole AS (
     GROUP BY user_id, session_id, session_date
 ),
 
-visits AS (
+latest AS (
     SELECT
-        *,
-        MIN(CASE WHEN purchases > 0 THEN age END) OVER (PARTITION BY user_id) AS purchase_age
+        user_id,
+        MIN(age) FILTER (WHERE purchases > 0) AS purchase_age
     FROM whole
+    GROUP BY user_id
 )
 
 SELECT
     CAST($snapshot_date AS DATE) AS snapshot_date,
-    user_id,
+    whole.user_id,
     COUNT(*) FILTER (WHERE age <= 7) AS sessions_7d,
     COUNT(*) FILTER (WHERE age <= 30) AS sessions_30d,
     COUNT(*) FILTER (WHERE age <= 90) AS sessions_90d,
@@ -55,5 +56,6 @@ SELECT
         THEN COUNT(*) FILTER (WHERE age <= 180 AND searches > 0 AND views = 0)
             / CAST(COUNT(*) FILTER (WHERE age <= 180 AND searches > 0) AS DOUBLE)
     END AS search_without_view_share_180d
-FROM visits
-GROUP BY user_id
+FROM whole
+INNER JOIN latest ON latest.user_id = whole.user_id
+GROUP BY whole.user_id
