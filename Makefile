@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-lifecycle test-ui test-slow check bench-ingest format lock clean
+.PHONY: help demo ui test test-lifecycle test-ui test-slow check bench bench-ingest format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ check: $(READY) ## format, lint, types, import direction, definitions load, test
 	$(BIN)/lint-imports
 	$(BIN)/dg check defs
 	$(MAKE) test test-lifecycle
+
+bench: $(READY) ## file to training set at 1, 10, 50 and 100 million events, beside bare DuckDB and pandas; SIZES="1 10"
+	$(BIN)/python -m churn_platform_tests.benchmarks.pipeline $(if $(SIZES),--sizes $(SIZES))
 
 bench-ingest: $(READY) ## landing 1, 10 and 50 million events beside a bare DuckDB copy of the same files; SIZES="1 10"
 	$(BIN)/python -m churn_platform_tests.benchmarks.ingest $(if $(SIZES),--sizes $(SIZES))

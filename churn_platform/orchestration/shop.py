@@ -26,6 +26,8 @@ from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.lock import WriterLock
 
 WAIT_FOR_WRITER_SECONDS = 3600.0
+# Of DuckDB, which spills beyond it; the process itself holds about 1 GB more. By default it would take 80 % of the machine.
+MEMORY_LIMIT = "6GB"
 
 
 class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -68,6 +70,7 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The private warehouse file, open for writing."""
         with open_database(self.home.warehouse_file) as connection:
             connection.execute("SET temp_directory = $folder", {"folder": str(self.home.root / ".spill")})
+            connection.execute("SET memory_limit = $limit", {"limit": MEMORY_LIMIT})
             yield connection
 
     @property

@@ -14,33 +14,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
 from churn_platform.settings import REPOSITORY
-from churn_platform.simulator.shop import write_shop
-from churn_platform.simulator.shop_settings import ShopSettings
+from churn_platform_tests.benchmarks.files import source_file
 
 FOLDER = REPOSITORY / "build" / "bench-ingest"
 SIZES = (1, 10, 50)
 FORMATS = ("parquet", "csv")
-# What the simulator gives at its default window of 18 months.
-EVENTS_PER_CUSTOMER = 107
 REPEATS = {1: 5, 10: 3, 50: 1}
 
-# Linux counts ru_maxrss of a process from what its parent held when it began; VmHWM is its own.
-PEAK = """
-from pathlib import Path
-
-def peak_gib():
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
-"""
 PLATFORM = """
 import sys, time
 from datetime import UTC, datetime
 import pandas
+from churn_platform_tests.benchmarks.processes import peak_gib
 from churn_platform.lake.ingest import ingest
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.settings import REPOSITORY, Home
@@ -53,6 +42,7 @@ print(time.perf_counter() - began, peak_gib(), report.rows)
 BARE = """
 import sys, time
 import duckdb, pandas
+from churn_platform_tests.benchmarks.processes import peak_gib
 source, target = sys.argv[1:]
 reader = "read_parquet" if source.endswith(".parquet") else "read_csv"
 connection = duckdb.connect(config={"partitioned_write_max_open_files": "600"})
@@ -90,26 +80,11 @@ class Comparison:
     ratio: float
 
 
-def source_file(million_events: int, file_format: str, folder: Path) -> Path:
-    """The simulated events in a format; made once and kept."""
-    made = folder / f"{million_events}m"
-    parquet, csv = made / "events.parquet", made / "events.csv"
-    if not parquet.exists():
-        write_shop(ShopSettings(customers=million_events * 1_000_000 // EVENTS_PER_CUSTOMER), made)
-    if file_format == "csv" and not csv.exists():
-        draft = csv.with_suffix(".part")
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-            connection.execute(f"COPY (FROM read_parquet('{parquet}')) TO '{draft}' (FORMAT csv)")
-        draft.replace(csv)
-    return parquet if file_format == "parquet" else csv
-
-
 def measured(program: str, source: Path, target: Path) -> Figures:
     """Run one side in a process of its own; what it wrote is removed again."""
     shutil.rmtree(target, ignore_errors=True)
     ended = subprocess.run(
-        [sys.executable, "-c", PEAK + program, str(source), str(target)],
+        [sys.executable, "-c", program, str(source), str(target)],
         capture_output=True,
         text=True,
         check=True,
