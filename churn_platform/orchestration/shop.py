@@ -26,7 +26,7 @@ from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.lock import WriterLock
 
 WAIT_FOR_WRITER_SECONDS = 3600.0
-# Of DuckDB, which spills beyond it; the process itself holds about 1 GB more. By default it would take 80 % of the machine.
+# DuckDB spills beyond it; the process holds about 1 GB more. Its own default is 80 % of the machine.
 MEMORY_LIMIT = "6GB"
 
 

@@ -44,7 +44,8 @@ def write_audit_publish(
 
     `build(connection, name)` creates the table `name`; columns may come in any order and are published in the
     contract's. Without a partition the whole table is replaced; with one (incremental tables only), the rows of its
-    range, which is the whole table where no row lies outside it. Either happens in one transaction, so a reader and a run after a crash see the old rows or the new ones.
+    range, which is the whole table where no row lies outside it. Either happens in one transaction, so a reader and a
+    run after a crash see the old rows or the new ones.
     On a failure the published table stays and all failing rows are in `quarantine/gates/<table>/<run_id>.parquet`.
     Every result is written to `quality_results` of the same database. The connection must be in autocommit mode.
 

@@ -1,4 +1,4 @@
-"""The reports on features, definition and model in Chromium, offline: no request, no complaint, every plot drawn."""
+"""The reports in Chromium, offline: no request, no complaint, every plot drawn."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.registry.registry import ModelRegistry
-from churn_platform.reports import definition_lab
+from churn_platform.reports import definition_lab, segments
 from churn_platform.reports.feature_quality import PAGE
 from churn_platform.reports.model_report import ACCEPTANCE, PRESENTATION
 from churn_platform.settings import Home
@@ -29,6 +29,7 @@ def address_of(home: Home, name: str) -> str:
     [
         (PAGE, "Feature quality"),
         (definition_lab.PAGE, "Churn definition"),
+        (segments.PAGE, "Segments"),
         (PRESENTATION, "Model presentation"),
         (ACCEPTANCE, "Model acceptance"),
     ],
@@ -49,3 +50,5 @@ def test_the_page_opens_without_a_network_and_nothing_sticks_out(
             assert tab.locator("tr[data-feature]").count() > 100
         if name == definition_lab.PAGE:
             assert tab.locator("tr[data-horizon]").count() > 3
+        if name == segments.PAGE:
+            assert tab.locator("tr[data-segment]").count() >= 1

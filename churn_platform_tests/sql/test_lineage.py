@@ -8,7 +8,7 @@ def test_lineage_of_the_projects_features() -> None:
     lineage = column_lineage(default_library(), "user_features")
     assert list(lineage) == list(default_library().models["user_features"].columns)
     assert lineage["recency_days"] == (("user_days", "event_date"),)
-    assert lineage["spend_30d"] == (("user_days", "event_date"), ("user_days", "spend"))
+    assert lineage["spend_30d"] == (("user_days", "spend"),)
     assert lineage["orders_7d"] == (("fct_orders", "order_date"),)
     assert lineage["snapshot_date"] == ()
 

@@ -29,6 +29,8 @@ from churn_platform.sql.library import Library, default_library
 CASES = Path(__file__).parent
 BUILT = "built_by_the_case"
 TOLERANCE = 1e-12
+# A count or sum of a day is stored in fewer bytes than DuckDB gives it; one that does not fit stops the build.
+STORED_AS = {"BIGINT": "INTEGER", "DECIMAL(38,4)": "DECIMAL(18,4)"}
 ZEROS: Mapping[str, object] = {"BIGINT": 0, "INTEGER": 0, "TINYINT": 0, "DOUBLE": 0.0, "BOOLEAN": False}
 
 Row = dict[str, Any]
@@ -86,8 +88,12 @@ def run_case(library: Library, case: Case) -> list[Row]:
         for upstream in sorted(model.reads):
             create_table(connection, library.contracts[upstream], case.given.get(upstream, []))
         library.build(connection, case.table, BUILT, case.parameters)
-        described = connection.execute(f"DESCRIBE {quoted(BUILT)}").fetchall()
-        assert {name: kind for name, kind, *_ in described} == contract.types
+        built = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {quoted(BUILT)}").fetchall()}
+        stored = {name: contract.types.get(name) for name in built}
+        assert built.keys() == contract.types.keys()
+        assert built == {
+            name: kind if STORED_AS.get(kind) == stored[name] else stored[name] for name, kind in built.items()
+        }
         query = f"SELECT {quoted_list(case.columns)} FROM {quoted(BUILT)}"
         rows = connection.execute(query).fetchall()
     return [dict(zip(case.columns, row, strict=True)) for row in rows]
@@ -285,7 +291,7 @@ SNAPSHOT = date(2024, 4, 1)
 MEASURES = [
     column.name
     for column in default_library().contract("user_days").columns
-    if column.type.startswith(("BIGINT", "DECIMAL")) and column.name != "events"
+    if column.type.startswith(("INTEGER", "DECIMAL")) and column.name != "events"
 ]
 FEATURE_PARAMETERS = {"snapshot_date": SNAPSHOT, "lookback_days": 180, "lead_days": 0, "horizon_days": 90}
 

@@ -72,6 +72,13 @@ staged AS (
     FROM features
 ),
 
+behaviours AS (
+    SELECT DISTINCT
+        segment,
+        description
+    FROM segment_traits
+),
+
 segmented AS (
     SELECT
         *,
@@ -114,11 +121,16 @@ SELECT
         WHEN 'regular, slowing' THEN 'orders more often than most but silent for longer than usual'
         ELSE 'orders less often than most'
     END AS segment_description,
+    customer_segments.segment AS behaviour_segment,
+    behaviours.description AS behaviour_description,
     purchase_forecast.next_purchase_on AS next_purchase_expected_on,
     COALESCE(purchase_forecast.expected_orders, 0) AS expected_orders,
     COALESCE(purchase_forecast.expected_spend, 0) AS expected_spend
 FROM segmented
 LEFT JOIN purchase_forecast ON purchase_forecast.user_id = segmented.user_id
+LEFT JOIN customer_segments
+    ON customer_segments.user_id = segmented.user_id AND customer_segments.snapshot_date = $newest_snapshot
+LEFT JOIN behaviours ON behaviours.segment = customer_segments.segment
 LEFT JOIN categories ON categories.user_id = segmented.user_id AND categories.place = 1
 LEFT JOIN hours ON hours.user_id = segmented.user_id AND hours.place = 1
 LEFT JOIN weekdays ON weekdays.user_id = segmented.user_id AND weekdays.place = 1

@@ -1,4 +1,4 @@
-"""Forecast, profiles and the daily churn scores."""
+"""Forecasts, segments, profiles and the daily churn scores."""
 
 from pathlib import Path
 
@@ -6,13 +6,14 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from churn_platform.core import bgnbd, gamma_gamma, purchase_forecast, scoring
+from churn_platform.core import bgnbd, demand_forecast, gamma_gamma, purchase_forecast, scoring, segments
 from churn_platform.core.scoring import Stamp, score
 from churn_platform.errors import NotEnoughData
-from churn_platform.orchestration import ladder
+from churn_platform.orchestration import ladder, segmentation
 from churn_platform.orchestration.feature_tables import all_features, feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
 from churn_platform.orchestration.ladder import choose_scorer
+from churn_platform.orchestration.segmentation import find_segments, give_segments, report_on_segments
 from churn_platform.orchestration.shop import Shop
 
 GROUP = "5_scores"
@@ -37,8 +38,33 @@ def defs() -> dg.Definitions:
         compute=_forecast,
         code=[purchase_forecast, bgnbd, gamma_gamma],
     )
-    by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest")]
-    return dg.Definitions(assets=[forecast, scores, *by_sql])
+    demand = frame_asset(
+        "demand_forecast",
+        group=GROUP,
+        deps=["category_weeks"],
+        kinds={"numpy", "polars"},
+        compute=_demand,
+        code=[demand_forecast],
+    )
+    found = frame_asset(
+        "segment_traits",
+        group=GROUP,
+        deps=[*feature_tables()],
+        kinds={"scikitlearn", "polars"},
+        compute=find_segments,
+        code=[segments, segmentation],
+    )
+    given = frame_asset(
+        "customer_segments",
+        group=GROUP,
+        deps=["segment_traits", *feature_tables()],
+        kinds={"polars"},
+        compute=give_segments,
+        code=[segments, segmentation],
+    )
+    moves = sql_asset("segment_moves", group=GROUP, deps=["segment_traits"], after=report_on_segments)
+    by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest", "category_weeks")]
+    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, *by_sql])
 
 
 def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -50,6 +76,11 @@ def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame
         definition.churn.horizon_days,
         default_order_value=definition.campaign.default_order_value,
     )
+
+
+def _demand(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    weeks = connection.table("category_weeks").pl()
+    return demand_forecast.demand_forecast(weeks, shop.plan.newest)
 
 
 def _score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
