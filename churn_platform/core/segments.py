@@ -28,7 +28,7 @@ class Trait:
 TRAITS: Final[Mapping[str, Trait]] = {
     "tenure_days": Trait("new", "long-standing", "known for {value} days"),
     "orders_365d": Trait("rare orders", "frequent orders", "{value} orders in a year"),
-    "order_value_365d": Trait("small baskets", "large baskets", "{value} an order"),
+    "value_per_order": Trait("small baskets", "large baskets", "{value} an order"),
     "sessions_90d": Trait("hardly visiting", "visiting often", "{value} visits in 90 days"),
     "recency_days": Trait("active lately", "silent", "last active {value} days ago"),
 }

@@ -8,10 +8,10 @@ from churn_platform.core.segments import TRAITS, assign_segments, fit_segments
 
 # Four kinds of customers: the centre of each trait.
 KINDS = {
-    "loyal": {"tenure_days": 900, "orders_365d": 25, "order_value_365d": 60, "sessions_90d": 40, "recency_days": 4},
-    "lost": {"tenure_days": 900, "orders_365d": 1, "order_value_365d": 60, "sessions_90d": 1, "recency_days": 300},
-    "new": {"tenure_days": 20, "orders_365d": 2, "order_value_365d": 55, "sessions_90d": 12, "recency_days": 10},
-    "whale": {"tenure_days": 600, "orders_365d": 6, "order_value_365d": 900, "sessions_90d": 8, "recency_days": 30},
+    "loyal": {"tenure_days": 900, "orders_365d": 25, "value_per_order": 60, "sessions_90d": 40, "recency_days": 4},
+    "lost": {"tenure_days": 900, "orders_365d": 1, "value_per_order": 60, "sessions_90d": 1, "recency_days": 300},
+    "new": {"tenure_days": 20, "orders_365d": 2, "value_per_order": 55, "sessions_90d": 12, "recency_days": 10},
+    "whale": {"tenure_days": 600, "orders_365d": 6, "value_per_order": 900, "sessions_90d": 8, "recency_days": 30},
 }
 
 
@@ -54,9 +54,9 @@ def test_typical_values_are_medians_and_standings_are_told() -> None:
     customers, kinds = shop()
     segments = fit_segments(customers)
     whale = dict(zip(kinds, assign_segments(customers, segments), strict=True))["whale"]
-    row = segments.row(by_predicate=(pl.col("segment") == whale) & (pl.col("trait") == "order_value_365d"), named=True)
+    row = segments.row(by_predicate=(pl.col("segment") == whale) & (pl.col("trait") == "value_per_order"), named=True)
     members = customers.filter(pl.Series([kind == "whale" for kind in kinds]))
-    assert row["typical_value"] == pytest.approx(members["order_value_365d"].median())
+    assert row["typical_value"] == pytest.approx(members["value_per_order"].median())
     assert row["standing"] == "high"
 
 

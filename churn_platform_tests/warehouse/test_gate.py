@@ -232,11 +232,18 @@ def test_a_build_that_raises_midway_leaves_the_table(
 def test_a_swap_that_fails_leaves_the_table(connection: duckdb.DuckDBPyConnection, write: Write) -> None:
     write("('o1', 'u1', 5, '2025-01-06')", of=contract("arrival_day"))
     connection.execute("CREATE UNIQUE INDEX user_key ON fct_orders (user_id)")
-    both_days = Partition("known_date", MONDAY, TUESDAY)
-    rows = "('o2', 'u1', 5, '2025-01-06'), ('o3', 'u1', 5, '2025-01-07')"
+    tuesday = Partition("known_date", TUESDAY, TUESDAY)
     with pytest.raises(duckdb.ConstraintException):
-        write(rows, of=contract("arrival_day"), partition=both_days)
+        write("('o2', 'u1', 5, '2025-01-07')", of=contract("arrival_day"), partition=tuesday)
     assert rows_of(connection) == [("o1",)]
+    assert "fct_orders__audit" not in tables(connection)
+
+
+def test_a_range_that_holds_the_whole_table_replaces_it(connection: duckdb.DuckDBPyConnection, write: Write) -> None:
+    write("('o1', 'u1', 5, '2025-01-06')", of=contract("arrival_day"))
+    both_days = Partition("known_date", MONDAY, TUESDAY)
+    assert write("('o2', 'u1', 5, '2025-01-07')", of=contract("arrival_day"), partition=both_days).passed
+    assert rows_of(connection) == [("o2",)]
     assert "fct_orders__audit" not in tables(connection)
 
 
