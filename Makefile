@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-lifecycle test-ui test-slow check bench bench-ingest format lock clean
+.PHONY: help demo ui test test-lifecycle test-ui test-slow check bench bench-ingest bench-scoring format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench: $(READY) ## file to training set at 1, 10, 50 and 100 million events, bes
 
 bench-ingest: $(READY) ## landing 1, 10 and 50 million events beside a bare DuckDB copy of the same files; SIZES="1 10"
 	$(BIN)/python -m churn_platform_tests.benchmarks.ingest $(if $(SIZES),--sizes $(SIZES))
+
+bench-scoring: $(READY) ## a million scores and 100,000 reasons by the champion of data/demo, beside bare XGBoost
+	$(BIN)/python -m churn_platform_tests.benchmarks.scoring
 
 format: $(READY) ## rewrite the code in the project's format
 	$(BIN)/ruff format .

@@ -183,13 +183,19 @@ class ChurnModel:
             raise InputError("A probability needs the column snapshot_date (a date): churn rates move with the season.")
         return sigmoid(self.predict_margin(features) + self.season.shifts(features["snapshot_date"]))
 
-    def contributions(self, features: pl.DataFrame) -> Contributions:
+    def contributions(self, features: pl.DataFrame, *, exact: bool = True) -> Contributions:
         """What each feature adds to the margin, in log-odds; the BG/NBD's part is one, named BGNBD.
 
-        Raises as `predict_margin`.
+        `exact` is of the trees' part (see `BoostedModel.contributions`). Raises as `predict_margin`.
         """
         names = self.boosted.features + ((BGNBD,) if self.weights.bgnbd else ())
-        parts = [(share, model.contributions(features).aligned_to(names)) for share, model in self._parts()]
+
+        def added(model: BoostedModel | LogisticBaseline | BetaGeometricScorer) -> Contributions:
+            if isinstance(model, BoostedModel):
+                return model.contributions(features, exact=exact)
+            return model.contributions(features)
+
+        parts = [(share, added(model).aligned_to(names)) for share, model in self._parts()]
         return Contributions(
             names,
             np.asarray(sum(share * part.values for share, part in parts)),

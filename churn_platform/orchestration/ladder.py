@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ from churn_platform.orchestration.feature_tables import all_features, feature_co
 from churn_platform.orchestration.shop import Shop
 
 Floats = NDArray[np.float64]
+
+# Exact contributions take a thousand times as long as a score: they are for those whom a campaign may reach.
+EXACT_REASONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,22 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
         model = ChurnModel.load(shop.models.load(champion))
     except OutdatedModel as error:
         return _without_model(shop, connection, f"champion {champion} is of an earlier version: {error}")
-    return Scorer(
-        "model", champion, model.predict, lambda users: top_reasons(model.contributions(users), users, _templates())
-    )
+    return Scorer("model", champion, model.predict, lambda users: model_reasons(model, users, reason_templates()))
+
+
+def model_reasons(
+    model: ChurnModel, users: pl.DataFrame, templates: Mapping[str, ReasonTemplate], *, exact: int = EXACT_REASONS
+) -> pl.DataFrame:
+    """The reasons of one or more users in the order given: exact for those at the highest risk, approximate for the others.
+
+    They are computed in parts of `exact` users, so that memory stays bounded.
+    """
+    by_risk = np.argsort(-model.predict_margin(users), kind="stable")
+    parts = []
+    for start in range(0, users.height, exact):
+        some = users[by_risk[start : start + exact]]
+        parts.append(top_reasons(model.contributions(some, exact=start == 0), some, templates))
+    return pl.concat(parts)[np.argsort(by_risk)]
 
 
 def _without_model(shop: Shop, connection: duckdb.DuckDBPyConnection, why: str) -> Scorer:
@@ -116,7 +132,8 @@ def _hashed(rung: str, parameters: dict[str, Any]) -> str:
     return f"{rung}-{hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
-def _templates() -> dict[str, ReasonTemplate]:
+def reason_templates() -> dict[str, ReasonTemplate]:
+    """Feature → how a reason tells it, from the contracts."""
     return {
         column.name: ReasonTemplate(column.family, column.reason)
         for column in feature_columns()

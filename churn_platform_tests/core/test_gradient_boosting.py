@@ -41,6 +41,14 @@ def test_contributions_are_exact() -> None:
     assert min(strength["recency_days"], strength["orders_90d"]) > strength["spend_90d"]
 
 
+def test_approximate_contributions_add_up_too_and_mostly_agree_on_the_strongest_feature() -> None:
+    exact, approximate = MODEL.contributions(LATER), MODEL.contributions(LATER, exact=False)
+    assert approximate.margin == pytest.approx(MODEL.predict_margin(LATER), abs=1e-4)
+    assert not np.allclose(approximate.values, exact.values, atol=1e-4)
+    strongest = [np.abs(parts.values).argmax(axis=1) for parts in (exact, approximate)]
+    assert (strongest[0] == strongest[1]).mean() > 0.8
+
+
 def test_bytes_round_trip_is_the_same_model() -> None:
     loaded = BoostedModel.from_bytes(MODEL.to_bytes())
     assert loaded.predict_margin(LATER).tolist() == MODEL.predict_margin(LATER).tolist()

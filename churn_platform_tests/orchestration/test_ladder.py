@@ -10,9 +10,11 @@ import pytest
 
 from churn_platform.core import churn_model
 from churn_platform.core.bgnbd_scorer import BetaGeometricScorer
+from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.reasons import ReasonTemplate
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.errors import InputError, NotEnoughData
-from churn_platform.orchestration.ladder import choose_scorer
+from churn_platform.orchestration.ladder import choose_scorer, model_reasons
 from churn_platform.orchestration.shop import Shop
 from churn_platform.registry.candidate import train_candidate
 from churn_platform.settings import Home
@@ -63,6 +65,20 @@ def test_the_champion_scores_and_explains(shop: Shop, connection: duckdb.DuckDBP
     reasons = scorer.explain(USERS)
     assert reasons.height == USERS.height
     assert reasons["reason_1_text"].null_count() == 0
+
+
+def test_beyond_a_number_of_users_the_reasons_are_approximate_and_stay_with_their_users() -> None:
+    model = ChurnModel.train(FRAME.select(FEATURES), FRAME["churned"], FRAME["snapshot_date"], window_days=WINDOW_DAYS)
+    templates = {name: ReasonTemplate(name, f"{name} is {{value}}") for name in FEATURES}
+    exact = model_reasons(model, USERS, templates)
+    mixed = model_reasons(model, USERS, templates, exact=40)
+    riskiest = np.argsort(-model.predict_margin(USERS), kind="stable")[:40]
+    others = np.setdiff1d(np.arange(USERS.height), riskiest)
+    assert mixed[riskiest].equals(exact[riskiest])
+    assert not mixed[others].equals(exact[others])
+    same = (mixed["reason_1_code"] == exact["reason_1_code"]).mean()
+    assert same is not None and same > 0.5
+    assert mixed.height == USERS.height
 
 
 def test_before_a_promotion_bgnbd_scores_by_the_rhythm(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
