@@ -69,9 +69,10 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
 def model_reasons(
     model: ChurnModel, users: pl.DataFrame, templates: Mapping[str, ReasonTemplate], *, exact: int = EXACT_REASONS
 ) -> pl.DataFrame:
-    """The reasons of one or more users in the order given: exact for those at the highest risk, approximate for the others.
+    """The reasons of one or more users, in the order given.
 
-    They are computed in parts of `exact` users, so that memory stays bounded.
+    They are exact for the `exact` users at the highest risk, approximate for the others, and computed in parts of so
+    many, so that memory stays bounded.
     """
     by_risk = np.argsort(-model.predict_margin(users), kind="stable")
     parts = []

@@ -44,7 +44,6 @@ def test_contributions_are_exact() -> None:
 def test_approximate_contributions_add_up_too_and_mostly_agree_on_the_strongest_feature() -> None:
     exact, approximate = MODEL.contributions(LATER), MODEL.contributions(LATER, exact=False)
     assert approximate.margin == pytest.approx(MODEL.predict_margin(LATER), abs=1e-4)
-    assert not np.allclose(approximate.values, exact.values, atol=1e-4)
     strongest = [np.abs(parts.values).argmax(axis=1) for parts in (exact, approximate)]
     assert (strongest[0] == strongest[1]).mean() > 0.8
 
