@@ -20,7 +20,8 @@ KEPT_DAYS = 90
 def find_segments(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The published segments while they are at most KEPT_DAYS old, so that names stay; else a new fit from there."""
     published = connection.table("segment_traits").pl() if table_exists(connection, "segment_traits") else None
-    previous = None if published is None or published.is_empty() else published
+    usable = published is not None and not published.is_empty() and set(published["trait"]) <= TRAITS.keys()
+    previous = published if usable else None
     newest = shop.plan.newest
     if previous is not None and abs(newest - previous["fitted_on"][0]) <= timedelta(days=KEPT_DAYS):
         return previous

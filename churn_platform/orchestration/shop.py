@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -26,8 +27,9 @@ from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.lock import WriterLock
 
 WAIT_FOR_WRITER_SECONDS = 3600.0
-# DuckDB spills beyond it; the process holds about 1 GB more. Its own default is 80 % of the machine.
-MEMORY_LIMIT = "6GB"
+# Of DuckDB, which spills beyond it; the process holds about 1 GB more. DuckDB's own default is 80 % of the machine.
+MOST_MEMORY = 6 * 10**9
+MEMORY_SHARE = 0.6
 
 
 class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -70,7 +72,7 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The private warehouse file, open for writing."""
         with open_database(self.home.warehouse_file) as connection:
             connection.execute("SET temp_directory = $folder", {"folder": str(self.home.root / ".spill")})
-            connection.execute("SET memory_limit = $limit", {"limit": MEMORY_LIMIT})
+            connection.execute("SET memory_limit = $limit", {"limit": f"{_memory_limit()}B"})
             yield connection
 
     @property
@@ -172,3 +174,9 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _version(self, code_version: str, files: list[str]) -> str:
         parts = [code_version, self.definition.version, *files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _memory_limit() -> int:
+    """In bytes."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(min(MOST_MEMORY, MEMORY_SHARE * machine))

@@ -58,6 +58,13 @@ def test_segments_are_kept_while_they_are_young(
     assert (find_segments(shop, connection)["fitted_on"][0] == found_then) is kept
 
 
+def test_segments_over_traits_that_are_no_more_are_found_anew(
+    shop: Shop, connection: duckdb.DuckDBPyConnection
+) -> None:
+    publish(connection, find_segments(shop, connection).with_columns(trait=pl.lit("shoe_size")))
+    assert set(find_segments(shop, connection)["trait"]) == set(TRAITS)
+
+
 def test_every_buyer_has_a_segment_and_nobody_else(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
     segments = find_segments(shop, connection)
     publish(connection, segments)
