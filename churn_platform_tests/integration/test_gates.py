@@ -83,6 +83,9 @@ def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(
     contract = default_library().contract(table)
     file = tmp_path / "warehouse.duckdb"
     shutil.copyfile(small_shop.home.warehouse_file, file)
+    if table == "segment_moves":  # empty after a single snapshot
+        with duckdb.connect(str(file)) as connection:
+            connection.execute("INSERT INTO segment_moves VALUES ('2025-07-02', '2025-07-01', 'loyal', 'silent', 1)")
     before = content(file)
     key = contract.grain[-1]
     breaks = {
