@@ -34,14 +34,15 @@ class Scorer:
         rung: 'model', 'bgnbd' or 'rule'.
         version: of the model, or a hash of the parameters of a lower rung.
         predict: features of users → churn probability per user.
-        explain: features of users → their reasons, in the columns reason_N_code, _text and _contribution.
+        explain: features of users, and what `predict` said of them → their reasons, in the columns reason_N_code, _text
+            and _contribution.
         why: why no higher rung scores; empty for the model.
     """
 
     rung: str
     version: str
     predict: Callable[[pl.DataFrame], Floats]
-    explain: Callable[[pl.DataFrame], pl.DataFrame]
+    explain: Callable[[pl.DataFrame, Floats], pl.DataFrame]
     why: str = ""
 
 
@@ -63,18 +64,25 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
         model = ChurnModel.load(shop.models.load(champion))
     except OutdatedModel as error:
         return _without_model(shop, connection, f"champion {champion} is of an earlier version: {error}")
-    return Scorer("model", champion, model.predict, lambda users: model_reasons(model, users, reason_templates()))
+    return Scorer(
+        "model", champion, model.predict, lambda users, risk: model_reasons(model, users, risk, reason_templates())
+    )
 
 
 def model_reasons(
-    model: ChurnModel, users: pl.DataFrame, templates: Mapping[str, ReasonTemplate], *, exact: int = EXACT_REASONS
+    model: ChurnModel,
+    users: pl.DataFrame,
+    risk: Floats,
+    templates: Mapping[str, ReasonTemplate],
+    *,
+    exact: int = EXACT_REASONS,
 ) -> pl.DataFrame:
-    """The reasons of one or more users, in the order given.
+    """The reasons of one or more users, in the order given; `risk` is the churn probability of each.
 
     They are exact for the `exact` users at the highest risk, approximate for the others, and computed in parts of so
     many, so that memory stays bounded.
     """
-    by_risk = np.argsort(-model.predict_margin(users), kind="stable")
+    by_risk = np.argsort(-risk, kind="stable")
     parts = []
     for start in range(0, users.height, exact):
         some = users[by_risk[start : start + exact]]
@@ -111,7 +119,7 @@ def _bgnbd(labelled: pl.DataFrame, window_days: int, why: str) -> Scorer:
         labelled, labelled["churned"].to_numpy(), labelled["snapshot_date"], window_days=window_days
     )
     version = _hashed("bgnbd", scorer.to_dict())
-    return Scorer("bgnbd", version, scorer.predict, lambda users: rhythm_reasons(scorer.contributions(users)), why)
+    return Scorer("bgnbd", version, scorer.predict, lambda users, _: rhythm_reasons(scorer.contributions(users)), why)
 
 
 def _recency_rule(labelled: pl.DataFrame, why: str) -> Scorer:
@@ -124,7 +132,7 @@ def _recency_rule(labelled: pl.DataFrame, why: str) -> Scorer:
         "rule",
         _hashed("rule", rule.to_dict()),
         lambda users: rule.predict(recency(users)),
-        lambda users: rule_reasons(rule, recency(users)),
+        lambda users, _: rule_reasons(rule, recency(users)),
         why,
     )
 

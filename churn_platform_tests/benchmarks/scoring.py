@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -28,6 +28,8 @@ from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import REPOSITORY
 from churn_platform.warehouse.connection import open_database
 from churn_platform_tests.benchmarks.processes import peak_gib
+
+Result = TypeVar("Result")
 
 FOLDER = REPOSITORY / "build" / "bench-scoring"
 
@@ -73,22 +75,24 @@ def compare(model: ChurnModel, users: pl.DataFrame, explained: int) -> dict[str,
         return xgb.DMatrix(feature_matrix(of, names), feature_names=names, nthread=SCORING_THREADS)
 
     whole = matrix(users)
-    bare = timed(lambda: [booster.predict(whole, output_margin=True) for booster in boosters])
-    own = timed(lambda: model.predict(users))
-    riskiest = users[np.argsort(-model.predict_margin(users), kind="stable")[:explained]]
+    bare, _ = timed(lambda: [booster.predict(whole, output_margin=True) for booster in boosters])
+    own, risk = timed(lambda: model.predict(users))
+    highest = np.argsort(-risk, kind="stable")[:explained]
+    riskiest = users[highest]
     part = matrix(riskiest)
-    bare_reasons = timed(lambda: [booster.predict(part, pred_contribs=True) for booster in boosters])
-    own_reasons = timed(lambda: model_reasons(model, riskiest, reason_templates()))
+    bare_reasons, _ = timed(lambda: [booster.predict(part, pred_contribs=True) for booster in boosters])
+    own_reasons, _ = timed(lambda: model_reasons(model, riskiest, risk[highest], reason_templates()))
     return {
         "scores": {"users": users.height, "seconds": own, "bare_seconds": bare},
         "reasons": {"users": explained, "seconds": own_reasons, "bare_seconds": bare_reasons},
     }
 
 
-def timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    """The seconds that it takes, and what it gives."""
     began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+    result = work()
+    return time.perf_counter() - began, result
 
 
 if __name__ == "__main__":

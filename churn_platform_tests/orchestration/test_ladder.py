@@ -62,7 +62,7 @@ def test_the_champion_scores_and_explains(shop: Shop, connection: duckdb.DuckDBP
     probability = scorer.predict(USERS)
     assert probability.shape == (USERS.height,)
     assert np.corrcoef(probability, USERS["recency_days"].to_numpy())[0, 1] > 0.5
-    reasons = scorer.explain(USERS)
+    reasons = scorer.explain(USERS, probability)
     assert reasons.height == USERS.height
     assert reasons["reason_1_text"].null_count() == 0
 
@@ -70,9 +70,10 @@ def test_the_champion_scores_and_explains(shop: Shop, connection: duckdb.DuckDBP
 def test_beyond_a_number_of_users_the_reasons_are_approximate_and_stay_with_their_users() -> None:
     model = ChurnModel.train(FRAME.select(FEATURES), FRAME["churned"], FRAME["snapshot_date"], window_days=WINDOW_DAYS)
     templates = {name: ReasonTemplate(name, f"{name} is {{value}}") for name in FEATURES}
-    exact = model_reasons(model, USERS, templates)
-    mixed = model_reasons(model, USERS, templates, exact=40)
-    riskiest = np.argsort(-model.predict_margin(USERS), kind="stable")[:40]
+    risk = model.predict_margin(USERS)
+    exact = model_reasons(model, USERS, risk, templates)
+    mixed = model_reasons(model, USERS, risk, templates, exact=40)
+    riskiest = np.argsort(-risk, kind="stable")[:40]
     others = np.setdiff1d(np.arange(USERS.height), riskiest)
     assert mixed[riskiest].equals(exact[riskiest])
     assert not mixed[others].equals(exact[others])
@@ -89,7 +90,7 @@ def test_before_a_promotion_bgnbd_scores_by_the_rhythm(shop: Shop, connection: d
         FRAME, FRAME["churned"].to_numpy(), FRAME["snapshot_date"], window_days=WINDOW_DAYS
     )
     assert scorer.predict(USERS) == pytest.approx(fitted.predict(USERS))
-    assert set(scorer.explain(USERS)["reason_1_code"]) == {"rhythm"}
+    assert set(scorer.explain(USERS, scorer.predict(USERS))["reason_1_code"]) == {"rhythm"}
 
 
 def test_a_champion_of_another_definition_does_not_score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
@@ -127,7 +128,7 @@ def test_where_all_had_the_same_outcome_the_rule_scores_by_the_silence(
     assert scorer.why == "no model has been promoted, and every customer so far had the same outcome"
     rule = RecencyRule.fit(FRAME["recency_days"].to_numpy(), np.full(FRAME.height, outcome))
     assert scorer.predict(USERS) == pytest.approx(rule.predict(USERS["recency_days"].to_numpy()))
-    assert set(scorer.explain(USERS)["reason_1_code"]) == {"recency"}
+    assert set(scorer.explain(USERS, scorer.predict(USERS))["reason_1_code"]) == {"recency"}
 
 
 def test_a_lower_rung_is_named_by_what_it_learnt(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:

@@ -106,4 +106,5 @@ def _score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         horizon_days=definition.churn.horizon_days,
         valid_days=definition.scores.valid_days,
     )
-    return score(users, scorer.predict(users), scorer.explain(users), shop.bands, stamp)
+    probability = scorer.predict(users)
+    return score(users, probability, scorer.explain(users, probability), shop.bands, stamp)
