@@ -181,7 +181,11 @@ class ChurnModel:
         """
         if features.schema.get("snapshot_date") != pl.Date:
             raise InputError("A probability needs the column snapshot_date (a date): churn rates move with the season.")
-        return sigmoid(self.predict_margin(features) + self.season.shifts(features["snapshot_date"]))
+        return self.probability(self.predict_margin(features), features["snapshot_date"])
+
+    def probability(self, margin: Floats, snapshot_date: pl.Series) -> Floats:
+        """The churn probability that a margin means at its snapshot, shape (rows,)."""
+        return sigmoid(margin + self.season.shifts(snapshot_date))
 
     def contributions(self, features: pl.DataFrame, *, exact: bool = True) -> Contributions:
         """What each feature adds to the margin, in log-odds; the BG/NBD's part is one, named BGNBD.

@@ -102,19 +102,19 @@ def evaluate_fold(frame: pl.DataFrame, fold: date, features: Sequence[str], prot
     logistic = LogisticBaseline.fit(training.select(plain_features(features)), training["churned"].to_numpy())
     bgnbd = _bgnbd(training, protocol.window_days)
 
-    def scores(users: pl.DataFrame) -> dict[str, Floats]:
+    def scores(users: pl.DataFrame, margin: Floats) -> dict[str, Floats]:
         probabilities = {
-            CHAMPION: champion.predict(users),
+            CHAMPION: champion.probability(margin, users["snapshot_date"]),
             RECENCY_RULE: rule.predict(users["recency_days"].to_numpy()),
             LOGISTIC: logistic.predict(users),
             RICH_LOGISTIC: champion.logistic.predict(users),
         }
         return {**probabilities, BGNBD: bgnbd.predict(users)} if bgnbd else probabilities
 
-    in_sample, out_of_time = scores(training), scores(test)
+    margins = champion.predict_margin(training), champion.predict_margin(test)
+    in_sample, out_of_time = scores(training, margins[0]), scores(test, margins[1])
     drift = {model: psi(in_sample[model], probability) for model, probability in out_of_time.items()}
-    # what the season adds is no drift of the customers
-    drift[CHAMPION] = psi(champion.predict_margin(training), champion.predict_margin(test))
+    drift[CHAMPION] = psi(*margins)  # what the season adds is no drift of the customers
     return FoldEvaluation(
         fold=fold,
         champion=champion,
