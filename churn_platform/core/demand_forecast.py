@@ -108,29 +108,31 @@ def demand_forecast(weeks: pl.DataFrame, snapshot: date) -> pl.DataFrame:
     older, newer = slice(0, ORIGINS // 2), slice(ORIGINS // 2, ORIGINS)
     chosen = min(methods, key=lambda name: round(tests[name].error(older), 9))  # of equals the first
     benchmark = next(iter(methods))
-    expected = methods[chosen](demand)
-    lower, upper = _interval(expected, tests[chosen].spread(slice(None)))
     tested = tests[chosen]
-    within = _interval(tested.forecast[newer], tested.spread(older))
-    covered = (within[0] <= tested.actual[newer]) & (tested.actual[newer] <= within[1])
-    starts = [last_week + timedelta(weeks=step + 1) for step in range(WEEKS_AHEAD)]
-    shape = (len(categories), WEEKS_AHEAD)
-    return pl.DataFrame(
-        {
-            "snapshot_date": [snapshot] * expected.size,
-            "category": np.repeat(categories, WEEKS_AHEAD).tolist(),
-            "week_start": starts * len(categories),
-            "expected_quantity": expected.T.reshape(-1),
-            "lower": lower.T.reshape(-1),
-            "upper": upper.T.reshape(-1),
-            "method": [chosen] * expected.size,
-            "backtest_error": np.broadcast_to(tested.error_by_category(newer)[:, None], shape).reshape(-1),
-            "benchmark": [benchmark] * expected.size,
-            "benchmark_error": np.broadcast_to(tests[benchmark].error_by_category(newer)[:, None], shape).reshape(-1),
-            "backtest_coverage": [float(covered.mean())] * expected.size,
-        },
-        schema=_SCHEMA,
-    ).with_columns(pl.col("backtest_error", "benchmark_error").fill_nan(None))
+    low, high = _interval(tested.forecast[newer], tested.spread(older))
+    covered = (low <= tested.actual[newer]) & (tested.actual[newer] <= high)
+    expected = methods[chosen](demand)
+    lower, upper = _interval(expected, tested.spread(slice(None)))
+    by_week = {
+        "category": np.repeat(categories, WEEKS_AHEAD),
+        "week_start": [last_week + timedelta(weeks=step + 1) for step in range(WEEKS_AHEAD)] * len(categories),
+        "expected_quantity": expected.T.reshape(-1),
+        "lower": lower.T.reshape(-1),
+        "upper": upper.T.reshape(-1),
+        "backtest_error": np.repeat(tested.error_by_category(newer), WEEKS_AHEAD),
+        "benchmark_error": np.repeat(tests[benchmark].error_by_category(newer), WEEKS_AHEAD),
+    }
+    return (
+        pl.DataFrame(by_week)
+        .with_columns(
+            pl.col("backtest_error", "benchmark_error").fill_nan(None),
+            snapshot_date=pl.lit(snapshot),
+            method=pl.lit(chosen),
+            benchmark=pl.lit(benchmark),
+            backtest_coverage=pl.lit(float(covered.mean())),
+        )
+        .select(_SCHEMA.names())
+    )
 
 
 _SCHEMA = pl.Schema(

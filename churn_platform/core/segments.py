@@ -64,8 +64,10 @@ def fit_segments(customers: pl.DataFrame, previous: pl.DataFrame | None = None) 
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     deviation = np.where(deviation > _CONSTANT, deviation, 1.0)
     sample = np.random.default_rng(_SEED).permutation(len(values))[:_FIT_ROWS]
-    start = _centres(previous, traits) if previous is not None else None
-    centres = _cluster((values[sample] - mean) / deviation, None if start is None else (start - mean) / deviation)
+    start = None
+    if previous is not None and _traits(previous) == traits:
+        start = (_centres(previous) - mean) / deviation
+    centres = _cluster((values[sample] - mean) / deviation, start)
     nearest = _nearest((values - mean) / deviation, centres)
     rows = []
     for number, name in enumerate(_names(centres, traits)):
@@ -95,13 +97,12 @@ def assign_segments(customers: pl.DataFrame, segments: pl.DataFrame) -> pl.Serie
         customers: one row per customer: the columns of TRAITS.
         segments: of `fit_segments`; not empty.
     """
-    traits = segments["trait"].unique(maintain_order=True).to_list()
-    names = segments["segment"].unique(maintain_order=True).to_list()
+    traits = _traits(segments)
     scale = segments.head(len(traits))
     mean, deviation = scale["mean"].to_numpy(), scale["deviation"].to_numpy()
-    centres = (segments["centre"].to_numpy().reshape(len(names), len(traits)) - mean) / deviation
+    centres = (_centres(segments) - mean) / deviation
     nearest = _nearest((_logarithms(customers, traits) - mean) / deviation, centres)
-    return pl.Series("segment", np.array(names, dtype=object)[nearest], dtype=pl.String)
+    return segments["segment"].unique(maintain_order=True).gather(nearest)
 
 
 SEGMENT_SCHEMA: Final = pl.Schema(
@@ -125,11 +126,13 @@ def _logarithms(customers: pl.DataFrame, traits: Sequence[str]) -> Floats:
     return shown.to_numpy()
 
 
-def _centres(previous: pl.DataFrame, traits: Sequence[str]) -> Floats | None:
-    """The centres of an earlier fit; None where it was over other traits."""
-    if previous["trait"].unique(maintain_order=True).to_list() != list(traits):
-        return None
-    return previous["centre"].to_numpy().reshape(-1, len(traits))
+def _traits(segments: pl.DataFrame) -> list[str]:
+    return segments["trait"].unique(maintain_order=True).to_list()
+
+
+def _centres(segments: pl.DataFrame) -> Floats:
+    """Of the logarithms, shape (segments, traits)."""
+    return segments["centre"].to_numpy().reshape(-1, len(_traits(segments)))
 
 
 def _cluster(rows: Floats, start: Floats | None) -> Floats:
@@ -163,9 +166,7 @@ def _names(centres: Floats, traits: Sequence[str]) -> list[str]:
     """By the traits that stand out most, told in the order of TRAITS; more of them where two would be named alike."""
     names: list[str] = []
     for centre in centres:
-        candidates = [
-            _name(centre, traits, words) for words in range(_WORDS_IN_NAME, max(len(traits), _WORDS_IN_NAME) + 1)
-        ]
+        candidates = [_name(centre, traits, words) for words in range(_WORDS_IN_NAME, len(TRAITS) + 1)]
         fresh = [name for name in candidates if name not in names]
         names.append(fresh[0] if fresh else f"{candidates[-1]} ({len(names) + 1})")
     return names

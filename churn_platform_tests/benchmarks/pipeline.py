@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -94,19 +95,16 @@ def stage_of(step: str) -> str:
 
 
 def measure(million_events: float, folder: Path) -> Size:
-    """All sides of one size; the homes and databases they wrote are removed again."""
+    """All sides of one size."""
     customers = int(million_events * 1_000_000 // EVENTS_PER_CUSTOMER)
     settings = ShopSettings(customers=customers, first_day=FIRST_DAY)
     export = shop_export(settings, folder / f"{million_events:g}m")
-    home = folder / "home"
-    try:
+    with fresh_home(folder) as home:
         history = platform(home, export, "history", settings.last_day)
         shop = Shop(home_folder=str(home))
         snapshots, windows = shop.plan.examined, shop.windows
         bare = told_by("bare_side", home, folder / "bare.duckdb", environment={"CHURN_HOME": str(home)})
         day = platform(home, export, "live", settings.last_day)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
     other = (
         told_by("pandas_side", export.history, windows.lookback, windows.horizon, *snapshots)
         if million_events <= PANDAS_UP_TO
@@ -115,13 +113,21 @@ def measure(million_events: float, folder: Path) -> Size:
     return Size(million_events, len(snapshots), history, bare, day, other)
 
 
+@contextmanager
+def fresh_home(folder: Path) -> Iterator[Path]:
+    """An empty home, removed again with all that was written to it."""
+    home = folder / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        yield Home(home).create().root
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def platform(home: Path, export: ShopExport, mode: str, last_day: date) -> dict[str, Any]:
     """A delivery arrives early on the morning after its day."""
     now = f"{last_day + timedelta(days=1)}T03:00:00+00:00"
     source = export.history if mode == "history" else export.last_day
-    if mode == "history":
-        shutil.rmtree(home, ignore_errors=True)
-        Home(home).create()
     return told_by("platform_side", home, source, mode, environment={"CHURN_HOME": str(home), "CHURN_NOW": now})
 
 
@@ -132,12 +138,9 @@ def years(folder: Path) -> Iterator[dict[str, Any]]:
             customers=YEARS_CUSTOMERS, first_day=date(2025 - 3 * times // 2, 7, 1), existing_share=1
         )
         export = shop_export(settings, folder / f"years-{times}")
-        home = folder / "home"
-        try:
+        with fresh_home(folder) as home:
             history = platform(home, export, "history", settings.last_day)
             day = platform(home, export, "live", settings.last_day)
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
         yield {"first_day": str(settings.first_day), "history": history, "day": day}
 
 

@@ -10,6 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from churn_platform.orchestration.shop import Shop
+from churn_platform.settings import Home
 from churn_platform.simulator.shop_settings import ShopSettings
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import open_database
@@ -29,8 +30,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> ShopExport:
 
 @pytest.fixture(scope="module")
 def home(export: ShopExport, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home after the history and one more day."""
-    folder = tmp_path_factory.mktemp("bench") / "home"
+    """A home after the history."""
+    folder = Home(tmp_path_factory.mktemp("bench") / "home").create().root
     told = platform(folder, export, "history", SETTINGS.last_day)
     assert {"raw_events", "stg_events", "user_features", "training_set"} <= told["steps"].keys()
     assert all(0 <= figures["gate"] <= figures["seconds"] for figures in told["steps"].values())
