@@ -9,6 +9,7 @@ import polars as pl
 from churn_platform.reports.page import render_page, write_file
 
 PAGE = "segments.html"
+NO_PURCHASE_YET = "no purchase yet"  # from_segment of a first purchase, as segment_moves.sql writes it
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class SegmentReport:
     @property
     def moved_share(self) -> float:
         """The share of the customers compared who are in another segment now."""
-        compared = self.moves.filter(pl.col("from_segment").is_not_null())
+        compared = self.moves.filter(pl.col("from_segment") != NO_PURCHASE_YET)
         moved = compared.filter(pl.col("from_segment") != pl.col("to_segment"))
         return int(moved["customers"].sum()) / max(int(compared["customers"].sum()), 1)
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
-from churn_platform.reports.segments import PAGE, SegmentReport, render, write_report
+from churn_platform.reports.segments import NO_PURCHASE_YET, PAGE, SegmentReport, render, write_report
 
 MOVES = {"compared_with": pl.Date, "from_segment": pl.String, "to_segment": pl.String, "customers": pl.Int64}
 
 
-def report(moves: list[tuple[str | None, str, int]]) -> SegmentReport:
+def report(moves: list[tuple[str, str, int]]) -> SegmentReport:
     before = date(2025, 7, 31)
     return SegmentReport(
         source="tiny",
@@ -41,11 +41,16 @@ def test_every_segment_is_a_row_with_its_share_and_what_is_typical() -> None:
 
 
 def test_movers_are_listed_and_their_share_is_of_those_known_before(tmp_path: Path) -> None:
-    moves = [("loyal", "loyal", 1400), ("loyal", "<silent>", 100), ("<silent>", "<silent>", 400), (None, "loyal", 100)]
+    moves = [
+        ("loyal", "loyal", 1400),
+        ("loyal", "<silent>", 100),
+        ("<silent>", "<silent>", 400),
+        (NO_PURCHASE_YET, "loyal", 100),
+    ]
     page = write_report(report(moves), tmp_path).read_text()
     assert (tmp_path / PAGE).exists()
     assert "Since 2025-07-31, 5.3 % of the customers" in page
-    assert "first purchase since" in page
+    assert "no purchase yet" in page
     assert page.count("<td>loyal</td>") == 1
 
 

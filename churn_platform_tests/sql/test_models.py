@@ -87,6 +87,9 @@ def run_case(library: Library, case: Case) -> list[Row]:
         library.build(connection, case.table, BUILT, case.parameters)
         built = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {quoted(BUILT)}").fetchall()}
         assert _as_stored(built, contract) == contract.types
+        for column in (column.name for column in contract.columns if not column.nullable):
+            nulls = connection.table(BUILT).filter(f"{quoted(column)} IS NULL").fetchall()
+            assert not nulls, f"{case.table}.{column} is null, which its contract forbids"
         query = f"SELECT {quoted_list(case.columns)} FROM {quoted(BUILT)}"
         rows = connection.execute(query).fetchall()
     return [dict(zip(case.columns, row, strict=True)) for row in rows]

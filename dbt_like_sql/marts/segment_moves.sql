@@ -16,7 +16,7 @@ before AS (
 SELECT
     CAST($newest_snapshot AS DATE) AS snapshot_date,
     earlier.compared_with,
-    before.segment AS from_segment,
+    COALESCE(before.segment, 'no purchase yet') AS from_segment,
     customer_segments.segment AS to_segment,
     COUNT(*) AS customers
 FROM customer_segments
