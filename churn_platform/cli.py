@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from churn_platform.definition_report import compare_with, print_comparison
 from churn_platform.demo import SIMULATED, demo_home, provide
 from churn_platform.doctor import examine
 from churn_platform.errors import ChurnError, UsageError
@@ -186,6 +187,12 @@ def restate(
 def late(home: HomeOption = None) -> None:
     """Say which past scores would have differed because of rows that came late, and by how much; changes nothing."""
     print_late_rows(*report_late_rows(_home(home)), console)
+
+
+@app.command()
+def compare(definition: Annotated[Path, typer.Argument(help="Another churn.toml.")], home: HomeOption = None) -> None:
+    """Say what another product definition would change: who is eligible, who counts as churned; changes nothing."""
+    print_comparison(compare_with(_home(home), definition), console)
 
 
 @app.command()

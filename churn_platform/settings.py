@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from churn_platform.core.snapshots import Windows
 from churn_platform.errors import UsageError, suggest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,6 +38,13 @@ class ChurnDefinition(_Section):
     horizon_days: Days = Field(default=90, description="churned: no activity in [S + lead, S + lead + horizon)")
     label_grace_days: int = Field(default=7, ge=0, description="how long a label waits for late live files")
     training_cadence_days: Days = Field(default=30, description="days between two training snapshots")
+
+    @property
+    def windows(self) -> Windows:
+        """The lengths alone."""
+        return Windows(
+            self.lookback_days, self.lead_days, self.horizon_days, self.label_grace_days, self.training_cadence_days
+        )
 
 
 class Targets(_Section):

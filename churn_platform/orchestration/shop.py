@@ -77,14 +77,7 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def windows(self) -> Windows:
-        churn = self.definition.churn
-        return Windows(
-            churn.lookback_days,
-            churn.lead_days,
-            churn.horizon_days,
-            churn.label_grace_days,
-            churn.training_cadence_days,
-        )
+        return self.definition.churn.windows
 
     @property
     def history(self) -> History:
