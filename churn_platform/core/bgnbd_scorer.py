@@ -57,6 +57,11 @@ class BetaGeometricScorer:
         mean AUC of .741, against .728 for the histories of all snapshots and .727 for those of the latest.
         A lead before the window counts as part of it, which the scaling absorbs.
 
+        It stands beside the trees and the logistic regression, not among their columns: P(alive), P(no purchase) and
+        expected purchases of a model fitted at each snapshot change their level as the history grows (`a` from .001 to
+        .18 over the snapshots of Online Retail II), which raised the purged validation loss of the average of all at
+        its three folds from .553, .537, .564 to .554, .549, .821.
+
         Args:
             features: HISTORY_COLUMNS among its columns, as of the snapshot.
             churned: 1 churned, 0 stayed.
