@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from churn_platform.core.feature_matrix import split_by_information
 from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.season import SeasonalRates
@@ -79,11 +80,12 @@ class Hazard:
         outcome = churned_by(rows, until)
         churned = int(outcome.sum())
         rate_only = cls(after, until, rows.height, churned, rows["snapshot_date"].n_unique(), None, None)
-        if not features or min(churned, rows.height - churned) < MINIMUM_OUTCOMES:
+        varying, _ = split_by_information(rows.select(features))
+        if not varying or min(churned, rows.height - churned) < MINIMUM_OUTCOMES:
             return rate_only
         return replace(
             rate_only,
-            model=LogisticBaseline.fit(rows.select(features), outcome),
+            model=LogisticBaseline.fit(rows.select(varying), outcome),
             season=SeasonalRates.of(outcome, rows["snapshot_date"]),
         )
 

@@ -229,6 +229,13 @@ def test_an_interval_with_one_outcome_or_nearly_so_gives_everybody_the_share(chu
     assert second.note == f"days 30 to 60: {churned} of 1000 churned, the same share for everybody"
 
 
+def test_features_that_never_vary_give_everybody_the_share_too() -> None:
+    customers = shop(1_000, seed=15).with_columns(silence=pl.lit(3.0), noise=pl.lit(None, pl.Float64))
+    hazard = fit_hazards(customers, FEATURES)[0]
+    assert hazard.churned >= MINIMUM_OUTCOMES
+    assert hazard.predict(customers[:2]).tolist() == [hazard.rate] * 2
+
+
 def test_the_rows_of_the_table() -> None:
     users = shop(5, seed=11)
     risk = np.array([0.0, 0.1, 0.3, 0.5, 1.0])
