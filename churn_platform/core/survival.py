@@ -9,7 +9,7 @@ P(active at h) = (1 - churn_probability) * product of (1 - hazard) over the inte
 Days are counted from the first day of the label window, which is the snapshot itself unless the definition has a lead.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
@@ -98,17 +98,17 @@ class Hazard:
         """The share that churned: the Kaplan-Meier estimate of the interval; NaN where unknown."""
         return self.churned / self.at_risk if self.known else float("nan")
 
-    @property
-    def note(self) -> str | None:
-        """Why it is unknown, or the same for everybody; None where features tell."""
-        interval = f"days {self.after} to {self.until}"
-        if not self.at_risk:
-            return f"{interval}: no snapshot is old enough to know who churned by then"
-        if not self.known:
-            return f"{interval}: only {self.at_risk} customers to learn from, of {MINIMUM_AT_RISK} at least"
-        if self.model is None:
-            return f"{interval}: {self.churned} of {self.at_risk} churned, the same share for everybody"
-        return None
+    def note(self, words: Mapping[str, str]) -> str | None:
+        """Why it is unknown, or the same for everybody; None where features tell.
+
+        Args:
+            words: hazard_unknown, hazard_few and hazard_same, each with gaps for numbers of the hazard.
+        """
+        if self.known and self.model is not None:
+            return None
+        key = "hazard_same" if self.known else "hazard_few" if self.at_risk else "hazard_unknown"
+        numbers = {"after": self.after, "until": self.until, "at_risk": self.at_risk, "churned": self.churned}
+        return words[key].format(**numbers, minimum=MINIMUM_AT_RISK)
 
     def predict(self, users: pl.DataFrame) -> Floats:
         """The hazard of each user, shape (rows,); NaN where unknown.
@@ -190,7 +190,7 @@ def median_days(curve: Floats) -> Floats:
 
 
 def survival_forecast(
-    users: pl.DataFrame, churn_probability: Floats, hazards: Hazards, *, starts_on: date
+    users: pl.DataFrame, churn_probability: Floats, hazards: Hazards, *, starts_on: date, words: Mapping[str, str]
 ) -> pl.DataFrame:
     """The rows of the table survival_forecast.
 
@@ -198,13 +198,14 @@ def survival_forecast(
         users: one row per user: snapshot_date, user_id and the features.
         churn_probability: of each user, shape (users,).
         starts_on: day 0, the first day of the label window.
+        words: as for `Hazard.note`.
 
     Raises:
         InputError: as `Hazard.predict`.
     """
     curve = active_curve(churn_probability, hazards, users)
     median = pl.lit(pl.Series("days", np.ceil(median_days(curve)), dtype=pl.Float64)).fill_nan(None).cast(pl.Int32)
-    notes = "; ".join(hazard.note for hazard in hazards if hazard.note)
+    notes = "; ".join(note for hazard in hazards if (note := hazard.note(words)))
     by_features = any(hazard.model is not None and hazard.known for hazard in hazards)
     told = users.select("snapshot_date", "user_id").with_columns(
         *(

@@ -15,6 +15,7 @@ from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.model_reports import FOLDS, report_folder
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.survival import SurvivalReport, write_report
+from churn_platform.reports.words import words
 from churn_platform.warehouse.connection import table_exists
 from churn_platform.whole_file import written_whole
 
@@ -61,6 +62,7 @@ def forecast_survival(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.D
         users["churn_probability"].to_numpy(),
         fit_hazards(learnt_from, hazard_features(shop)),
         starts_on=shop.plan.newest + timedelta(days=shop.windows.lead),
+        words=words(shop.definition.reports.language),
     )
 
 

@@ -26,6 +26,7 @@ from churn_platform.core.survival import (
     rates_only,
     survival_forecast,
 )
+from churn_platform.reports.words import words
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +68,7 @@ def shop(customers: int, seed: int, *, observed: int = 400, at_once: float = 0.4
 
 
 FEATURES = ["silence", "noise"]
+WORDS = words("en")
 
 
 def curve_of(*active: float) -> Floats:
@@ -85,7 +87,7 @@ def test_hazards_that_are_known_are_recovered() -> None:
         assert error < 0.02  # the penalty holds the effect a little below its true size
         assert error < np.abs(hazard.rate - true).mean() / 4
         assert predicted.mean() == pytest.approx(true.mean(), abs=0.01)
-        assert hazard.note is None
+        assert hazard.note(WORDS) is None
 
 
 def test_those_at_risk_are_the_ones_still_active_at_the_start_of_the_interval() -> None:
@@ -198,7 +200,7 @@ def test_too_few_customers_leave_a_horizon_and_all_after_it_unknown_with_a_reaso
     )
     hazards = fit_hazards(customers, FEATURES)
     assert hazards[0].known and not hazards[1].known and not hazards[3].known
-    forecast = survival_forecast(customers[:3], np.full(3, 0.1), hazards, starts_on=START)
+    forecast = survival_forecast(customers[:3], np.full(3, 0.1), hazards, starts_on=START, words=WORDS)
     assert forecast["active_30d"].null_count() == 0
     assert [forecast[f"active_{days}d"].null_count() for days in (60, 90, 180)] == [3, 3, 3]
     assert forecast["median_churn_date"].null_count() == 3
@@ -209,7 +211,11 @@ def test_too_few_customers_leave_a_horizon_and_all_after_it_unknown_with_a_reaso
 
 def test_no_history_at_all_leaves_the_churn_probability_alone() -> None:
     forecast = survival_forecast(
-        shop(2, seed=9), np.array([0.2, 0.7]), fit_hazards(shop(4, seed=9).clear(), FEATURES), starts_on=START
+        shop(2, seed=9),
+        np.array([0.2, 0.7]),
+        fit_hazards(shop(4, seed=9).clear(), FEATURES),
+        starts_on=START,
+        words=WORDS,
     )
     assert forecast["active_0d"].to_list() == pytest.approx([0.8, 0.3])
     assert forecast["active_30d"].null_count() == 2
@@ -226,7 +232,7 @@ def test_an_interval_with_one_outcome_or_nearly_so_gives_everybody_the_share(chu
     first, second, *_ = fit_hazards(customers, FEATURES)
     assert first.predict(customers[:3]).tolist() == [0.0] * 3
     assert second.predict(customers[:3]).tolist() == [churned / 1_000] * 3
-    assert second.note == f"days 30 to 60: {churned} of 1000 churned, the same share for everybody"
+    assert second.note(WORDS) == f"days 30 to 60: {churned} of 1000 churned, the same share for everybody"
 
 
 def test_features_that_never_vary_give_everybody_the_share_too() -> None:
@@ -240,7 +246,7 @@ def test_the_rows_of_the_table() -> None:
     users = shop(5, seed=11)
     risk = np.array([0.0, 0.1, 0.3, 0.5, 1.0])
     starts_on = START + timedelta(days=3)
-    forecast = survival_forecast(users, risk, FITTED, starts_on=starts_on)
+    forecast = survival_forecast(users, risk, FITTED, starts_on=starts_on, words=WORDS)
     assert dict(forecast.schema) == FORECAST_SCHEMA
     assert forecast["user_id"].to_list() == users["user_id"].to_list()
     assert forecast["forecast_by"].unique().to_list() == [BY_FEATURES]

@@ -98,7 +98,7 @@ def test_every_tested_horizon_has_its_figures_beside_both_baselines() -> None:
 def test_what_is_unknown_is_a_dash_with_its_reason() -> None:
     page = render(replace(REPORT, forecast=forecast(known_until=90, reason="days 90 to 180: too young")), "en")
     assert page.count("–</td>") == 3
-    assert "Limits: days 90 to 180: too young." in page
+    assert "Limits: days 90 to 180: too young</p>" in page
     assert "Limits:" not in render(REPORT, "en")
 
 
