@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -101,7 +101,7 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def values(self) -> dict[str, Value]:
         """Values of the SQL parameters that do not depend on the partition."""
-        definition, plan = self.definition, self.plan
+        definition, plan, history = self.definition, self.plan, self.history
         return {
             "newest_snapshot": plan.newest,
             "training_snapshots": list(plan.examined),
@@ -110,6 +110,8 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
             "lookback_days": definition.churn.lookback_days,
             "lead_days": definition.churn.lead_days,
             "horizon_days": definition.churn.horizon_days,
+            "live_grace_days": definition.churn.label_grace_days,
+            "history_watermark": history.history_watermark or history.first_day - timedelta(days=1),
             "definition_version": definition.version,
         }
 

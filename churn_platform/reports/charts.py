@@ -62,6 +62,29 @@ def effect_chart(effect: pl.DataFrame, title: str, words: Mapping[str, str]) -> 
     return _image(chart, width=300, height=180)
 
 
+def survival_charts(active: pl.DataFrame, predictions: pl.DataFrame | None, words: Mapping[str, str]) -> dict[str, str]:
+    """Name → image: survival_curves, and for each horizon that was tested (its days) its reliability.
+
+    Args:
+        active: risk_band, days, active (a mean, null where unknown).
+        predictions: fold, horizon_days, churned and probability per customer; None where nothing was tested.
+        words: titles by key, in the report's language.
+    """
+    by_band = active.drop_nulls("active").select(
+        pl.format("band_{}", "risk_band").replace_strict(dict(words), return_dtype=pl.String).alias("fold"),
+        pl.col("days").alias("survival_days"),
+        "active",
+    )
+    found = {"survival_curves": _image(_lines(by_band, ("survival_days", "active"), words, dots=True))}
+    tested = predictions if predictions is not None else pl.DataFrame(schema={"horizon_days": pl.Int32})
+    for horizon in sorted(tested["horizon_days"].unique()):
+        users = tested.filter(horizon_days=horizon)
+        folds = {str(fold): users.filter(fold=fold) for fold in users["fold"].unique().sort(descending=True)}
+        points = _over_folds(folds, curves.reliability)
+        found[str(horizon)] = _image(alt.layer(_diagonal(), *_reliability(points, words)))
+    return found
+
+
 def _over_folds(
     folds: Mapping[str, pl.DataFrame], curve: Callable[[ArrayLike, ArrayLike], pl.DataFrame]
 ) -> pl.DataFrame:

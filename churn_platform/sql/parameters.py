@@ -17,6 +17,8 @@ PARAMETERS: Final[dict[str, str]] = {
     "lead_days": "days between a snapshot and its label window",
     "horizon_days": "length of the label window in days",
     "label_grace_days": "days after the label window in which a late event still counts",
+    "live_grace_days": "the same for a window that no bulk load covers; one that is covered has none",
+    "history_watermark": "last full day of the bulk loads; the day before the first arrival where there are none",
     "definition_version": "hash of the product definition",
 }
 

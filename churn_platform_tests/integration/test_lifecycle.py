@@ -25,6 +25,13 @@ PUBLISHED = {
     },
     "retention_campaign": {"list_id", "user_id", "arm", "action", "expected_profit", "rank", "decision_reason"},
     "model_evaluation": {"model_version", "fold", "population", "model", "metric", "value", "lower", "upper"},
+    "survival_forecast": {
+        "snapshot_date", "user_id", "active_30d", "active_60d", "active_90d", "active_180d", "median_churn_date",
+        "forecast_by", "reason",
+    },
+    "survival_evaluation": {
+        "model_version", "fold", "horizon_days", "model", "metric", "value", "lower", "upper",
+    },
     "data_readiness": {"rule", "verdict", "observed", "threshold", "advice"},
     "model_registry": {"event_id", "model_version", "event", "actor", "occurred_at", "reason"},
     "quality_results": {

@@ -15,7 +15,9 @@ GROUP = "3_features"
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    tables = [sql_asset(table, group=GROUP) for table in (*feature_tables(), "churn_labels", "event_weeks")]
+    tables = [
+        sql_asset(table, group=GROUP) for table in (*feature_tables(), "churn_labels", "churn_dates", "event_weeks")
+    ]
     judged = frame_asset(
         "data_readiness",
         group=GROUP,

@@ -6,10 +6,11 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from churn_platform.core import acceptance
+from churn_platform.core import acceptance, survival, survival_evaluation
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import NotEnoughData
+from churn_platform.orchestration import survival_view
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
 from churn_platform.orchestration.model_reports import (
@@ -19,6 +20,7 @@ from churn_platform.orchestration.model_reports import (
 )
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
+from churn_platform.orchestration.survival_view import evaluate_forecasts
 from churn_platform.registry import candidate
 from churn_platform.registry.candidate import candidate_version, evaluate_candidate, train_candidate
 from churn_platform.sql.library import default_library
@@ -38,7 +40,15 @@ def defs() -> dg.Definitions:
         compute=_evaluations,
         code=[candidate, *candidate.RECIPE],
     )
-    return dg.Definitions(assets=[churn_model, evaluation, champion_model])
+    survival_tests = frame_asset(
+        "survival_evaluation",
+        group=GROUP,
+        deps=["model_evaluation", "churn_dates", *feature_tables()],
+        kinds={"scikitlearn", "polars"},
+        compute=evaluate_forecasts,
+        code=[survival, survival_evaluation, survival_view],
+    )
+    return dg.Definitions(assets=[churn_model, evaluation, survival_tests, champion_model])
 
 
 @dg.asset(

@@ -23,6 +23,7 @@ RESULTS = (
     "churn_scores",
     "churn_scores_latest",
     "user_profiles",
+    "survival_forecast",
     "retention_campaign",
     "model_evaluation",
     *feature_tables(),

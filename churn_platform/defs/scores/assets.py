@@ -6,15 +6,16 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from churn_platform.core import bgnbd, demand_forecast, gamma_gamma, purchase_forecast, scoring, segments
+from churn_platform.core import bgnbd, demand_forecast, gamma_gamma, purchase_forecast, scoring, segments, survival
 from churn_platform.core.scoring import Stamp, score
 from churn_platform.errors import NotEnoughData
-from churn_platform.orchestration import ladder, segmentation
+from churn_platform.orchestration import ladder, segmentation, survival_view
 from churn_platform.orchestration.feature_tables import all_features, feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
 from churn_platform.orchestration.ladder import choose_scorer
 from churn_platform.orchestration.segmentation import find_segments, give_segments, report_on_segments
 from churn_platform.orchestration.shop import Shop
+from churn_platform.orchestration.survival_view import forecast_survival, report_on_survival
 
 GROUP = "5_scores"
 HISTORIES = Path(ladder.__file__).parent / "sql" / "purchase_histories.sql"
@@ -62,9 +63,18 @@ def defs() -> dg.Definitions:
         compute=give_segments,
         code=[segments, segmentation],
     )
+    survived = frame_asset(
+        "survival_forecast",
+        group=GROUP,
+        deps=["churn_scores", "churn_dates", "survival_evaluation", *feature_tables()],
+        kinds={"scikitlearn", "polars"},
+        compute=forecast_survival,
+        code=[survival, survival_view],
+        after=report_on_survival,
+    )
     moves = sql_asset("segment_moves", group=GROUP, deps=["segment_traits"], after=report_on_segments)
     by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest", "category_weeks")]
-    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, *by_sql])
+    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, survived, *by_sql])
 
 
 def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
