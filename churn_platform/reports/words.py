@@ -2,9 +2,8 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
 
-Language = Literal["en", "zh"]
+from churn_platform.core.reason_words import Language
 
 
 def words(language: Language) -> dict[str, str]:

@@ -56,12 +56,15 @@ def _decide(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     io_manager_key="campaign_files",
 )
 def campaign_list(shop: Shop) -> pd.DataFrame:
-    """Whom to contact, with what and why: the treated arm of the newest list, most at stake first."""
+    """Whom to contact, with what, why, and what to talk about: the treated arm of the newest list, most at stake first.
+
+    `suggested_topic` is empty where nothing that the shop can act on speaks for churn.
+    """
     with shop.warehouse() as connection:
         return connection.execute(
             """
             SELECT rank, user_id, action, decision.churn_probability, decision.value_at_risk, expected_profit,
-                reason_1_text AS reason, list_id
+                reason_1_text AS reason, top_actionable_text AS suggested_topic, list_id
             FROM retention_campaign AS decision JOIN churn_scores_latest USING (snapshot_date, user_id)
             WHERE arm = 'treat' ORDER BY rank
             """
