@@ -1,5 +1,7 @@
 """How reasons are told in a language: the texts of the features' contracts, the families and the words around them."""
 
+from functools import cache
+
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.reason_words import REASON_WORDS, Language
 from churn_platform.core.reasons import Catalogue, Family, ReasonTemplate
@@ -10,6 +12,7 @@ from churn_platform.sql.library import default_library
 BGNBD_FAMILY = "rhythm"
 
 
+@cache
 def reason_catalogue(language: Language) -> Catalogue:
     """Every feature that a model may use, and the BG/NBD's part."""
     words = REASON_WORDS[language]

@@ -128,8 +128,9 @@ def load_library(folder: Path = FOLDER) -> Library:
     """Read and check every model and contract below `folder`.
 
     Raises:
-        DefinitionError: see `read_model` and `read_families`; also a family that is not declared, a SQL file without contract, a table or column that nobody builds, a
-            foreign key to a table or column that does not exist, or a cycle.
+        DefinitionError: see `read_model` and `read_families`; also a family that is not declared, a SQL file without
+            contract, a table or column that nobody builds, a foreign key to a table or column that does not exist, or a
+            cycle.
     """
     contracts: dict[str, Contract] = {}
     for path in sorted(folder.glob("*/*.yml")):

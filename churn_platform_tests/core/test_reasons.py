@@ -98,13 +98,12 @@ def test_no_users_give_an_empty_frame_of_the_same_columns() -> None:
 
 def test_a_feature_without_template_too_few_families_and_other_users_are_refused() -> None:
     parts = Contributions(NAMES, VALUES, np.zeros(2))
+    untold = replace(CATALOGUE, templates={name: TEMPLATES[name] for name in NAMES if name != "spend_90d"})
     with pytest.raises(InputError, match="No reason template for: spend_90d"):
-        told = {name: TEMPLATES[name] for name in NAMES if name != "spend_90d"}
-        top_reasons(parts, FEATURES, replace(CATALOGUE, templates=told))
+        top_reasons(parts, FEATURES, untold)
+    alike = replace(CATALOGUE, templates={name: ReasonTemplate(SILENCE, "{value}") for name in NAMES})
     with pytest.raises(InputError, match="form 1: silence"):
-        top_reasons(
-            parts, FEATURES, replace(CATALOGUE, templates={name: ReasonTemplate(SILENCE, "{value}") for name in NAMES})
-        )
+        top_reasons(parts, FEATURES, alike)
     with pytest.raises(InputError, match="2 users, but features of 1"):
         top_reasons(parts, FEATURES.head(1), CATALOGUE)
 
