@@ -38,6 +38,8 @@ def test_chinese_reasons_come_with_the_next_refresh_and_change_nothing_else(shop
     told = [str(text) for (text,) in rows(home.published_file, f"FROM ({newest}) WHERE told IS NOT NULL")]
     assert len(told) > 3 * len(before), "three each, and a topic for some"
     assert [text for text in told if re.search("[A-Za-z]", text) or "：" not in text] == []
+    decided = rows(home.published_file, "SELECT DISTINCT arm, decision_reason FROM retention_campaign")
+    assert len(decided) >= 3 and not re.search("[A-Za-z]", "".join(str(reason) for _, reason in decided))
     chinese = listed(home)
     words = ["reason", "suggested_topic"]
     assert chinese.drop(columns=words).equals(english.drop(columns=words))

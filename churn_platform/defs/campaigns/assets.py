@@ -42,7 +42,7 @@ def _decide(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
     decided = json.dumps([shop.definition.version, scores["model_version"][0], asdict(economics)], sort_keys=True)
     list_id = f"{shop.plan.newest:%Y%m%d}-{hashlib.sha256(decided.encode()).hexdigest()[:8]}"
-    return decide(scores, economics, list_id).with_columns(
+    return decide(scores, economics, list_id, shop.definition.reports.language).with_columns(
         snapshot_date=pl.lit(shop.plan.newest), definition_version=pl.lit(shop.definition.version)
     )
 
