@@ -45,6 +45,10 @@ def test_chinese_reasons_come_with_the_next_refresh_and_change_nothing_else(shop
     assert chinese.drop(columns=words).equals(english.drop(columns=words))
     assert not chinese["reason"].str.contains("[A-Za-z]").any()
     assert english["reason"].str.contains("[A-Za-z]").all()
+    lever = "CASE WHEN top_actionable_contribution >= 0.1 THEN top_actionable_text END"
+    topics = dict(rows(home.published_file, f"SELECT user_id, {lever} FROM churn_scores_latest"))
+    shown = chinese["suggested_topic"].where(chinese["suggested_topic"].notna(), None)
+    assert dict(zip(chinese["user_id"], shown, strict=True)) == {user: topics[user] for user in chinese["user_id"]}
 
 
 def test_what_can_be_acted_on_speaks_for_churn_and_both_kinds_are_found(small_shop: SmallShop) -> None:
