@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from churn_platform.core.reason_words import Language
 from churn_platform.core.snapshots import Windows
 from churn_platform.errors import UsageError, suggest
 
@@ -108,9 +109,11 @@ class Readiness(_Section):
 
 
 class Reports(_Section):
-    """How the reports on a model are written."""
+    """How people are told about models and scores."""
 
-    language: Literal["en", "zh"] = "en"
+    language: Language = Field(
+        default="en", description="of the reports on a model, and of the reasons in scores and campaign lists"
+    )
 
 
 class ProductDefinition(_Section):

@@ -22,6 +22,7 @@ from pydantic import (
 
 from churn_platform.contracts.row_condition import columns_of_condition
 from churn_platform.contracts.yaml_source import YamlSource, read_yaml
+from churn_platform.core.reason_words import Language
 from churn_platform.errors import DefinitionError, suggest
 
 Severity = Literal["critical", "warning"]
@@ -39,6 +40,13 @@ DERIVED_RULE_NAMES = re.compile(
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Translation(_Part):
+    """The texts of a column in another language than English."""
+
+    meaning: Text
+    reason: Text | None = Field(default=None, description="of a feature")
 
 
 class Column(_Part):
@@ -59,6 +67,7 @@ class Column(_Part):
         default=[], description="of a feature: the measures of user_days that it is null without, over all customers"
     )
     reason: str | None = Field(default=None, description="of a feature: the sentence that explains a score by it")
+    zh: Translation | None = Field(default=None, description="of a feature: meaning and reason in Chinese")
 
     @field_validator("name")
     @classmethod
@@ -90,6 +99,19 @@ class Column(_Part):
         return self
 
     @model_validator(mode="after")
+    def _reason_in_both_languages(self) -> Self:
+        translated = self.zh.reason if self.zh else None
+        if (self.reason is None) is not (translated is None):
+            there = "English" if self.reason else "Chinese"
+            raise ValueError(
+                f"{self.name} has its reason in {there} only; a feature tells meaning and reason in English and, as "
+                "'zh: {meaning: …, reason: …}', in Chinese"
+            )
+        if self.reason and translated and ("{value}" in self.reason) is not ("{value}" in translated):
+            raise ValueError(f"{self.name} tells its {{value}} in one language only; let both reasons have it, or none")
+        return self
+
+    @model_validator(mode="after")
     def _bounds_ascend(self) -> Self:
         if self.min is None or self.max is None:
             return self
@@ -98,6 +120,21 @@ class Column(_Part):
         if self.min > self.max:  # type: ignore[operator]  # of one kind, as checked above
             raise ValueError(f"min {self.min} is above max {self.max}")
         return self
+
+    def reason_in(self, language: Language) -> str:
+        """The reason's text.
+
+        Raises:
+            DefinitionError: the column is no feature with a reason.
+        """
+        text = self.zh.reason if language == "zh" and self.zh else self.reason
+        if text is None:
+            raise DefinitionError(f"{self.name} has no reason; give it a family, a reason and their Chinese texts.")
+        return text
+
+    def meaning_in(self, language: Language) -> str:
+        """The meaning; in English where there is no Chinese one, which a feature always has."""
+        return self.zh.meaning if language == "zh" and self.zh else self.meaning
 
 
 class RowRule(_Part):
@@ -269,6 +306,7 @@ def _problems(error: ValidationError, source: YamlSource) -> list[str]:
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     parts: dict[str, type[_Part]] = {"columns": Column, "rules": RowRule}
     model = parts.get(str(location[0]), Contract) if len(location) > 1 else Contract
+    model = Translation if "zh" in location[:-1] else model
     return sorted(name for name in model.model_fields if name not in ("table", "stage"))
 
 

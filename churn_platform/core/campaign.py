@@ -1,9 +1,12 @@
 """Who is contacted: by expected profit under a budget, with a random holdout to measure the effect against."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
+
+from churn_platform.core.reason_words import Language
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,33 @@ class Economics:
     action: str
 
 
-def decide(scores: pl.DataFrame, economics: Economics, list_id: str) -> pl.DataFrame:
+@dataclass(frozen=True)
+class DecisionWords:
+    """Why a customer is in an arm."""
+
+    at_a_loss: str
+    beyond_budget: str
+    held_out: str
+    treated: str
+
+
+DECISION_WORDS: Mapping[Language, DecisionWords] = {
+    "en": DecisionWords(
+        at_a_loss="a contact is expected to cost more than it brings",
+        beyond_budget="the budget is spent on customers with more at stake",
+        held_out="held out at random to measure the effect",
+        treated="high value at risk within the budget",
+    ),
+    "zh": DecisionWords(
+        at_a_loss="预计触达成本高于收益",
+        beyond_budget="预算已用于风险价值更高的客户",
+        held_out="随机留作对照组，用于衡量效果",
+        treated="风险价值高且在预算之内",
+    ),
+}
+
+
+def decide(scores: pl.DataFrame, economics: Economics, list_id: str, language: Language = "en") -> pl.DataFrame:
     """Rank by value at risk, select what the budget allows, and hold some of the selected out at random.
 
     Expected profit of a contact = value at risk × save rate × margin − contact cost, with value at risk = churn
@@ -37,8 +66,8 @@ def decide(scores: pl.DataFrame, economics: Economics, list_id: str) -> pl.DataF
 
     Args:
         scores: one row per user: user_id, churn_probability, expected_value, value_at_risk.
-        economics: see `Economics`.
         list_id: identity of the list; the seed of the draw.
+        language: of decision_reason.
 
     Returns:
         One row per user in order of rank: list_id, user_id, arm (treat, holdout, not_selected), action (null unless
@@ -54,13 +83,14 @@ def decide(scores: pl.DataFrame, economics: Economics, list_id: str) -> pl.DataF
     # whether the budget reaches a user must not depend on the user's own draw, else the two arms are different people
     treated_before = (pays & ~held).cast(pl.Int64).cum_sum().shift(1, fill_value=0)
     affordable = (treated_before + 1) * economics.contact_cost <= economics.budget
+    told = DECISION_WORDS[language]
     # the first case that holds decides
     cases = [
-        (~pays, "not_selected", "a contact is expected to cost more than it brings"),
-        (~affordable, "not_selected", "the budget is spent on customers with more at stake"),
-        (held, "holdout", "held out at random to measure the effect"),
+        (~pays, "not_selected", told.at_a_loss),
+        (~affordable, "not_selected", told.beyond_budget),
+        (held, "holdout", told.held_out),
     ]
-    arm, reason = pl.lit("treat"), pl.lit("high value at risk within the budget")
+    arm, reason = pl.lit("treat"), pl.lit(told.treated)
     for condition, its_arm, its_reason in reversed(cases):
         arm = pl.when(condition).then(pl.lit(its_arm)).otherwise(arm)
         reason = pl.when(condition).then(pl.lit(its_reason)).otherwise(reason)

@@ -8,7 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from churn_platform.core.matched_loss import log_odds
+from churn_platform.core.reasons import Catalogue, single_reasons
 from churn_platform.core.recency_rule import RecencyRule
+
+RECENCY = "recency_days"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def score(
         users: one row per user: user_id, expected_value (expected spend over the horizon if the
             customer stays, in currency).
         probability: calibrated churn probability per user, shape (users,).
-        reasons: reason_N_code, reason_N_text, reason_N_contribution per user, in the same order.
+        reasons: the columns of `top_reasons` per user, in the same order.
 
     Returns:
         One row per user with the columns of the table churn_scores; risk_percentile is the share (in percent) of the
@@ -80,25 +83,9 @@ def band_of(risk: pl.Expr, bands: Bands) -> pl.Expr:
     )
 
 
-def rule_reasons(rule: RecencyRule, recency_days: NDArray[np.float64]) -> pl.DataFrame:
+def rule_reasons(rule: RecencyRule, recency_days: NDArray[np.float64], catalogue: Catalogue) -> pl.DataFrame:
     """The one reason of the recency rule: how far the silence moves the log-odds from those of an average silence."""
     margin = log_odds(rule.predict(recency_days), inside=1e-6)
     contribution = margin - margin.mean() if len(margin) else margin
-    texts = [
-        f"last active {days:.0f} days ago: "
-        + ("associated with a higher churn risk" if part > 0 else "speaks for staying")
-        for days, part in zip(recency_days, contribution, strict=True)
-    ]
-    missing = {
-        f"reason_{place}_{part}": pl.Series([None] * len(texts), dtype=kind)
-        for place in (2, 3)
-        for part, kind in (("code", pl.String), ("text", pl.String), ("contribution", pl.Float64))
-    }
-    return pl.DataFrame(
-        {
-            "reason_1_code": pl.Series(["recency"] * len(texts), dtype=pl.String),
-            "reason_1_text": pl.Series(texts, dtype=pl.String),
-            "reason_1_contribution": pl.Series(contribution, dtype=pl.Float64),
-            **missing,
-        }
-    )
+    days = pl.DataFrame({RECENCY: np.round(recency_days)}, schema={RECENCY: pl.Float64})
+    return single_reasons(RECENCY, contribution, days, catalogue)

@@ -23,6 +23,7 @@ CampaignList = create_dagster_pandas_dataframe_type(
         PandasColumn.float_column("value_at_risk", min_value=0.0, non_nullable=True),
         PandasColumn.float_column("expected_profit", min_value=0.0, non_nullable=True),
         PandasColumn.string_column("reason", non_nullable=True),
+        PandasColumn.string_column("suggested_topic"),
         PandasColumn.string_column("list_id", non_nullable=True),
     ],
 )
@@ -36,7 +37,7 @@ class CampaignFiles(dg.ConfigurableIOManager):
     """Writes `campaigns/<list_id>/campaign_list.csv`; the file appears whole or not at all.
 
     A text that a spreadsheet would run as a formula gets an apostrophe before it; the table retention_campaign has it
-    as it is.
+    as it is. A file with more than ASCII begins with the mark by which Excel tells UTF-8 from the machine's code page.
     """
 
     home_folder: str = Field(description="CHURN_HOME")
@@ -48,8 +49,9 @@ class CampaignFiles(dg.ConfigurableIOManager):
         folder = Home(Path(self.home_folder)).campaigns / str(obj["list_id"].iloc[0])
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "campaign_list.csv"
+        text = _inert(obj).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
         with written_whole(file) as draft:
-            _inert(obj).to_csv(draft, index=False, quoting=csv.QUOTE_NONNUMERIC)
+            draft.write_text(text, encoding="utf-8" if text.isascii() else "utf-8-sig", newline="")
         context.add_output_metadata({"file": dg.MetadataValue.path(file), "dagster/row_count": len(obj)})
 
     def load_input(self, context: dg.InputContext) -> pd.DataFrame:
@@ -59,7 +61,7 @@ class CampaignFiles(dg.ConfigurableIOManager):
 def _inert(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with an apostrophe before each text that begins like a formula."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
-    return frame.assign(**{name: frame[name].map(_without_formula) for name in texts})
+    return frame.assign(**{name: frame[name].map(_without_formula, na_action="ignore") for name in texts})
 
 
 def _without_formula(text: str) -> str:

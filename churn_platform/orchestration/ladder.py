@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churn_platform.core.bgnbd_scorer import BetaGeometricScorer
+from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer
 from churn_platform.core.churn_model import ChurnModel
-from churn_platform.core.reasons import ReasonTemplate, rhythm_reasons, top_reasons
+from churn_platform.core.reasons import Catalogue, single_reasons, top_reasons
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.core.scoring import rule_reasons
 from churn_platform.errors import NotEnoughData, OutdatedModel
-from churn_platform.orchestration.feature_tables import all_features, feature_columns
+from churn_platform.orchestration.feature_tables import all_features
+from churn_platform.orchestration.reason_catalogue import reason_catalogue
 from churn_platform.orchestration.shop import Shop
 
 Floats = NDArray[np.float64]
@@ -34,8 +35,8 @@ class Scorer:
         rung: 'model', 'bgnbd' or 'rule'.
         version: of the model, or a hash of the parameters of a lower rung.
         predict: features of users → churn probability per user.
-        explain: features of users, and what `predict` said of them → their reasons, in the columns reason_N_code, _text
-            and _contribution.
+        explain: features of users, and what `predict` said of them → their reasons, in the columns of `top_reasons`
+            and the shop's language.
         why: why no higher rung scores; empty for the model.
     """
 
@@ -64,16 +65,15 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
         model = ChurnModel.load(shop.models.load(champion))
     except OutdatedModel as error:
         return _without_model(shop, connection, f"champion {champion} is of an earlier version: {error}")
-    return Scorer(
-        "model", champion, model.predict, lambda users, risk: model_reasons(model, users, risk, reason_templates())
-    )
+    catalogue = reason_catalogue(shop.definition.reports.language)
+    return Scorer("model", champion, model.predict, lambda users, risk: model_reasons(model, users, risk, catalogue))
 
 
 def model_reasons(
     model: ChurnModel,
     users: pl.DataFrame,
     risk: Floats,
-    templates: Mapping[str, ReasonTemplate],
+    catalogue: Catalogue,
     *,
     exact: int = EXACT_REASONS,
 ) -> pl.DataFrame:
@@ -86,7 +86,7 @@ def model_reasons(
     parts = []
     for start in range(0, users.height, exact):
         some = users[by_risk[start : start + exact]]
-        parts.append(top_reasons(model.contributions(some, exact=start == 0), some, templates))
+        parts.append(top_reasons(model.contributions(some, exact=start == 0), some, catalogue))
     return pl.concat(parts)[np.argsort(by_risk)]
 
 
@@ -106,23 +106,28 @@ def _without_model(shop: Shop, connection: duckdb.DuckDBPyConnection, why: str) 
             f"days of history are needed; {shop.history.first_day} to {shop.history.watermark} are there. "
             "Load more history, or shorten these in churn.toml."
         )
+    catalogue = reason_catalogue(shop.definition.reports.language)
     if labelled["churned"].n_unique() == 1:
-        return _recency_rule(labelled, f"{why}, and every customer so far had the same outcome")
+        return _recency_rule(labelled, catalogue, f"{why}, and every customer so far had the same outcome")
     try:
-        return _bgnbd(labelled, shop.windows.lead + shop.windows.horizon, why)
+        return _bgnbd(labelled, shop.windows.lead + shop.windows.horizon, catalogue, why)
     except NotEnoughData as error:
-        return _recency_rule(labelled, f"{why}, and BG/NBD cannot be fitted ({error})")
+        return _recency_rule(labelled, catalogue, f"{why}, and BG/NBD cannot be fitted ({error})")
 
 
-def _bgnbd(labelled: pl.DataFrame, window_days: int, why: str) -> Scorer:
+def _bgnbd(labelled: pl.DataFrame, window_days: int, catalogue: Catalogue, why: str) -> Scorer:
     scorer = BetaGeometricScorer.fit(
         labelled, labelled["churned"].to_numpy(), labelled["snapshot_date"], window_days=window_days
     )
     version = _hashed("bgnbd", scorer.to_dict())
-    return Scorer("bgnbd", version, scorer.predict, lambda users, _: rhythm_reasons(scorer.contributions(users)), why)
+
+    def explain(users: pl.DataFrame, _risk: Floats) -> pl.DataFrame:
+        return single_reasons(BGNBD, scorer.contributions(users).values.sum(axis=1), users, catalogue)
+
+    return Scorer("bgnbd", version, scorer.predict, explain, why)
 
 
-def _recency_rule(labelled: pl.DataFrame, why: str) -> Scorer:
+def _recency_rule(labelled: pl.DataFrame, catalogue: Catalogue, why: str) -> Scorer:
     rule = RecencyRule.fit(labelled["recency_days"].to_numpy(), labelled["churned"].to_numpy())
 
     def recency(users: pl.DataFrame) -> Floats:
@@ -132,19 +137,10 @@ def _recency_rule(labelled: pl.DataFrame, why: str) -> Scorer:
         "rule",
         _hashed("rule", rule.to_dict()),
         lambda users: rule.predict(recency(users)),
-        lambda users, _: rule_reasons(rule, recency(users)),
+        lambda users, _: rule_reasons(rule, recency(users), catalogue),
         why,
     )
 
 
 def _hashed(rung: str, parameters: dict[str, Any]) -> str:
     return f"{rung}-{hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]}"
-
-
-def reason_templates() -> dict[str, ReasonTemplate]:
-    """Feature → how a reason tells it, from the contracts."""
-    return {
-        column.name: ReasonTemplate(column.family, column.reason)
-        for column in feature_columns()
-        if column.family and column.reason
-    }

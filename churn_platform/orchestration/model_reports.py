@@ -12,9 +12,9 @@ from churn_platform.core.acceptance import Verdict
 from churn_platform.core.binning import bin_of, equal_count_edges
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.contributions import Contributions
-from churn_platform.core.reasons import MODEL_PARTS
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.feature_tables import described_features
+from churn_platform.orchestration.reason_catalogue import reason_catalogue
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.model_report import (
     ACCEPTANCE,
@@ -129,16 +129,26 @@ def _sample(shop: Shop, connection: duckdb.DuckDBPyConnection, fold: date) -> pl
 
 
 def _parts(contributions: Contributions) -> list[FeaturePart]:
-    described = {
-        name: (str(column.family), table, column.meaning) for name, (table, column) in described_features().items()
-    } | {name: (template.family, "", template.text) for name, template in MODEL_PARTS.items()}
     importance = np.abs(contributions.values - contributions.values.mean(axis=0)).mean(axis=0)
     order = np.argsort(-importance, kind="stable")
     names = [contributions.features[at] for at in order.tolist()]
-    return [
-        FeaturePart(name, *described[name], importance=float(importance[at]))
-        for name, at in zip(names, order.tolist(), strict=True)
-    ]
+    return [described_part(name, float(importance[at])) for name, at in zip(names, order.tolist(), strict=True)]
+
+
+def described_part(name: str, importance: float) -> FeaturePart:
+    """A feature, or other part of the model, as the reports tell it in either language."""
+    english, chinese = (reason_catalogue(language).templates[name] for language in ("en", "zh"))
+    table, column = described_features().get(name, ("", None))
+    return FeaturePart(
+        name,
+        english.family.code,
+        table,
+        column.meaning_in("en") if column else english.text,
+        importance,
+        family_zh=chinese.family.name,
+        meaning_zh=column.meaning_in("zh") if column else chinese.text,
+        actionable=english.family.actionable,
+    )
 
 
 def _effects(parts: list[FeaturePart], contributions: Contributions, sample: pl.DataFrame) -> dict[str, pl.DataFrame]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +12,9 @@ from pydantic import TypeAdapter
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import TrainingReport
 from churn_platform.core.evaluation import CHAMPION
+from churn_platform.core.reason_words import Language
 from churn_platform.reports.page import render_page, write_file
-from churn_platform.reports.words import Language, words
+from churn_platform.reports.words import in_words, words
 
 PRESENTATION, ACCEPTANCE, RECORD = "presentation.html", "acceptance.html", "acceptance.json"
 _MOST_IN_ACCEPTANCE = 10
@@ -23,13 +24,25 @@ STABILITY = ("auc", "in_sample_auc", "ece", "psi", "coverage")
 
 @dataclass(frozen=True)
 class FeaturePart:
-    """A feature and its mean absolute part of the score, in log-odds."""
+    """A feature and its mean absolute part of the score, in log-odds.
+
+    The last three are not in the records of earlier versions; such a one is told in English.
+    """
 
     feature: str
     family: str
     table: str
     meaning: str
     importance: float
+    family_zh: str = ""
+    meaning_zh: str = ""
+    actionable: bool | None = None
+
+    def family_in(self, language: Language) -> str:
+        return (self.family_zh if language == "zh" else "") or self.family
+
+    def meaning_in(self, language: Language) -> str:
+        return (self.meaning_zh if language == "zh" else "") or self.meaning
 
 
 @dataclass(frozen=True)
@@ -165,7 +178,9 @@ def write_presentation(report: ModelReport, folder: Path, language: Language) ->
     page = render_page(
         f"model_{PRESENTATION}",
         report=report,
+        language=language,
         t=told,
+        losses={_mixture(name, told): loss for name, loss in report.training.losses.items()},
         champion=CHAMPION,
         metrics=SHOWN_METRICS,
         charts=evaluation_charts(report.folds, told),
@@ -192,7 +207,9 @@ def write_acceptance(
         f"model_{ACCEPTANCE}",
         record=record,
         history=history,
+        language=language,
         t=told,
+        said=partial(in_words, told=told),
         level=level,
         status=told[status],
         signed=status == "status_signed",
@@ -205,6 +222,11 @@ def read_record(folder: Path) -> AcceptanceRecord | None:
     """The record that `write_acceptance` kept; None where there is none."""
     file = folder / RECORD
     return TypeAdapter(AcceptanceRecord).validate_json(file.read_bytes()) if file.exists() else None
+
+
+def _mixture(name: str, told: Mapping[str, str]) -> str:
+    """What a part of TrainingReport.losses is called, such as 'boosted+logistic'."""
+    return " + ".join(told["logistic_part" if part == "logistic" else part] for part in name.split("+"))
 
 
 def _status(record: AcceptanceRecord, events: Sequence[str]) -> tuple[str, str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from churn_platform.core.reason_words import Language
 from churn_platform.core.survival import DAYS
 from churn_platform.core.survival_evaluation import METRICS, MODELS, SURVIVAL_VIEW
 from churn_platform.reports.page import render_page, write_file
-from churn_platform.reports.words import Language, words
+from churn_platform.reports.words import words
 
 PAGE = "survival.html"
 BANDS = ("low", "medium", "high", "critical")

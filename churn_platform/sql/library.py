@@ -12,6 +12,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
 from churn_platform.contracts.contract import Contract, load_contract
+from churn_platform.contracts.families import Family, read_families
 from churn_platform.contracts.quoting import quoted, quoted_list
 from churn_platform.errors import DefinitionError, suggest
 from churn_platform.settings import REPOSITORY
@@ -19,6 +20,7 @@ from churn_platform.sql.model import DIALECT, Model, read_model
 from churn_platform.sql.parameters import Value
 
 FOLDER = REPOSITORY / "dbt_like_sql"
+FAMILIES = "families.yml"
 # The table whose columns a feature may need (`needs` of its contract).
 MEASURES = "user_days"
 
@@ -27,11 +29,12 @@ MEASURES = "user_days"
 class Library:
     """All tables of the warehouse.
 
-    `contracts` has every table, `models` only those that SQL builds.
+    `contracts` has every table, `models` only those that SQL builds, `families` those that the features are in.
     """
 
     contracts: Mapping[str, Contract]
     models: Mapping[str, Model]
+    families: Mapping[str, Family]
 
     def contract(self, table: str) -> Contract:
         """Raises DefinitionError if no table of that name has a contract."""
@@ -125,8 +128,9 @@ def load_library(folder: Path = FOLDER) -> Library:
     """Read and check every model and contract below `folder`.
 
     Raises:
-        DefinitionError: see `read_model`; also a SQL file without contract, a table or column that nobody builds, a
-            foreign key to a table or column that does not exist, or a cycle.
+        DefinitionError: see `read_model` and `read_families`; also a family that is not declared, a SQL file without
+            contract, a table or column that nobody builds, a foreign key to a table or column that does not exist, or a
+            cycle.
     """
     contracts: dict[str, Contract] = {}
     for path in sorted(folder.glob("*/*.yml")):
@@ -141,8 +145,10 @@ def load_library(folder: Path = FOLDER) -> Library:
         if path.stem not in contracts or contracts[path.stem].stage != path.parent.name:
             raise DefinitionError(f"{path} has no contract. Expected {path.with_suffix('.yml')} beside it.")
         models[path.stem] = read_model(path, contracts[path.stem])
-    library = Library(contracts=contracts, models=models)
+    families = read_families(folder / FAMILIES) if (folder / FAMILIES).exists() else {}
+    library = Library(contracts=contracts, models=models, families=families)
     _check_references(library)
+    _check_families(library, folder / FAMILIES)
     _check_acyclic(library)
     for model in models.values():
         _check_columns_exist(model, library)
@@ -152,7 +158,7 @@ def load_library(folder: Path = FOLDER) -> Library:
 def _fingerprint(contract: Contract) -> str:
     """Hash of what a contract enforces; its wording does not count."""
     enforced = contract.model_dump_json(
-        exclude={"description": True, "owner": True, "columns": {"__all__": {"meaning", "unit", "reason"}}}
+        exclude={"description": True, "owner": True, "columns": {"__all__": {"meaning", "unit", "reason", "zh"}}}
     )
     return hashlib.sha256(enforced.encode()).hexdigest()
 
@@ -190,6 +196,16 @@ def _check_references(library: Library) -> None:
                 raise DefinitionError(
                     f"{contract.table}.{column} references '{table}.{referenced}', which does not exist."
                     f"{suggest(referenced, existing)}"
+                )
+
+
+def _check_families(library: Library, file: Path) -> None:
+    for contract in library.contracts.values():
+        for column in contract.columns:
+            if column.family and column.family not in library.families:
+                raise DefinitionError(
+                    f"{contract.table}.{column.name} is in the family '{column.family}', which {file} does not declare."
+                    f"{suggest(column.family, sorted(library.families))}"
                 )
 
 

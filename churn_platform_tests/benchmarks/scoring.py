@@ -23,7 +23,8 @@ from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.feature_matrix import feature_matrix
 from churn_platform.core.gradient_boosting import SCORING_THREADS
 from churn_platform.orchestration.feature_tables import all_features
-from churn_platform.orchestration.ladder import EXACT_REASONS, model_reasons, reason_templates
+from churn_platform.orchestration.ladder import EXACT_REASONS, model_reasons
+from churn_platform.orchestration.reason_catalogue import reason_catalogue
 from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import REPOSITORY
 from churn_platform.warehouse.connection import open_database
@@ -81,7 +82,8 @@ def compare(model: ChurnModel, users: pl.DataFrame, explained: int) -> dict[str,
     riskiest = users[highest]
     part = matrix(riskiest)
     bare_reasons, _ = timed(lambda: [booster.predict(part, pred_contribs=True) for booster in boosters])
-    own_reasons, _ = timed(lambda: model_reasons(model, riskiest, risk[highest], reason_templates()))
+    catalogue = reason_catalogue("en")
+    own_reasons, _ = timed(lambda: model_reasons(model, riskiest, risk[highest], catalogue))
     return {
         "scores": {"users": users.height, "seconds": own, "bare_seconds": bare},
         "reasons": {"users": explained, "seconds": own_reasons, "bare_seconds": bare_reasons},

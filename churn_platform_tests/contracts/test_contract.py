@@ -106,6 +106,43 @@ def test_a_missing_file_names_what_exists(tmp_path: Path) -> None:
         load_contract(there.with_name("dim_x.yml"))
 
 
+TOLD = ORDERS.replace(
+    'type: "DECIMAL(18,2)", meaning: paid',
+    'type: DOUBLE, meaning: paid, family: value, reason: "spent {value}", '
+    'zh: {meaning: 购买金额, reason: "消费 {value}"}',
+)
+
+
+def test_a_feature_is_told_in_both_languages(tmp_path: Path) -> None:
+    contract = load_contract(write(tmp_path, TOLD))
+    spend, arm = contract.column("spend"), contract.column("arm")
+    assert (spend.reason_in("en"), spend.reason_in("zh")) == ("spent {value}", "消费 {value}")
+    assert (spend.meaning_in("en"), spend.meaning_in("zh")) == ("paid", "购买金额")
+    assert arm.meaning_in("zh") == "test arm"
+    with pytest.raises(DefinitionError, match="arm has no reason"):
+        arm.reason_in("zh")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (', zh: {meaning: 购买金额, reason: "消费 {value}"}', "", "spend has its reason in English only.*zh: {meaning"),
+        (', reason: "消费 {value}"}', "}", "spend has its reason in English only"),
+        ('reason: "spent {value}", ', "", "spend has its reason in Chinese only"),
+        ("meaning: 购买金额, ", "", r"columns\[3\]\.zh\.meaning: missing"),
+        ("meaning: 购买金额", "mening: 购买金额", r"columns\[3\]\.zh\.mening: unknown key\. Did you mean 'meaning'"),
+        ('reason: "消费 {value}"', 'reason: ""', r"columns\[3\]\.zh\.reason: .*at least 1"),
+        ("消费 {value}", "消费金额", "spend tells its {value} in one language only"),
+    ],
+)
+def test_a_feature_with_a_text_in_one_language_only_is_refused(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert old in TOLD
+    with pytest.raises(DefinitionError, match=f"(?s)fct_orders.yml, line 9.*{message}"):
+        load_contract(write(tmp_path, TOLD.replace(old, new)))
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(DefinitionError, match="must hold a mapping"):

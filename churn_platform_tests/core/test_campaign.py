@@ -1,5 +1,6 @@
 """The campaign decision: its laws on any scores, and the draw over many users and lists."""
 
+import re
 from dataclasses import replace
 from math import sqrt
 
@@ -150,3 +151,12 @@ def test_two_lists_are_split_independently_and_one_list_always_alike() -> None:
     assert first == again
     both = sum(first[user] == second[user] == "holdout" for user in first)
     assert abs(both - 0.04 * users) < 5 * sqrt(0.04 * 0.96 * users)
+
+
+@given(values=values_at_risk, terms=terms_of_any_shop)
+def test_the_language_changes_the_reasons_words_and_no_decision(values: list[float], terms: Economics) -> None:
+    english, chinese = (decide(scores(values), terms, "list-1", language) for language in ("en", "zh"))
+    assert english.drop("decision_reason").equals(chinese.drop("decision_reason"))
+    pairs = set(zip(english["decision_reason"], chinese["decision_reason"], strict=True))
+    assert len(pairs) == len({told for told, _ in pairs}) == len({told for _, told in pairs})
+    assert all(told.isascii() for told, _ in pairs) and not any(re.search("[A-Za-z]", told) for _, told in pairs)

@@ -1,3 +1,7 @@
+import re
+from dataclasses import replace
+from random import Random
+
 import numpy as np
 import polars as pl
 import pytest
@@ -6,17 +10,23 @@ from hypothesis import strategies as st
 
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.contributions import Contributions
-from churn_platform.core.reasons import ReasonTemplate, rhythm_reasons, top_reasons
+from churn_platform.core.reason_words import REASON_WORDS, ReasonWords
+from churn_platform.core.reasons import Catalogue, Family, ReasonTemplate, single_reasons, top_reasons
 from churn_platform.errors import InputError
 
-CATALOGUE = {
-    "recency_days": ReasonTemplate("silence", "last order {value} days ago"),
-    "orders_90d": ReasonTemplate("frequency", "{value} orders in 90 days"),
-    "orders_30d": ReasonTemplate("frequency", "{value} orders in 30 days"),
-    "spend_90d": ReasonTemplate("spend", "spent {value} in 90 days"),
-    "median_gap_days": ReasonTemplate("rhythm", "usually {value} days between orders"),
+SILENCE, SPEND = Family("silence", "silence", actionable=False), Family("spend", "spend", actionable=True)
+FREQUENCY, RHYTHM = Family("frequency", "frequency", actionable=True), Family("rhythm", "rhythm", actionable=False)
+TEMPLATES = {
+    "recency_days": ReasonTemplate(SILENCE, "last order {value} days ago"),
+    "orders_90d": ReasonTemplate(FREQUENCY, "{value} orders in 90 days"),
+    "orders_30d": ReasonTemplate(FREQUENCY, "{value} orders in 30 days"),
+    "spend_90d": ReasonTemplate(SPEND, "spent {value} in 90 days"),
+    "median_gap_days": ReasonTemplate(RHYTHM, "usually {value} days between orders"),
 }
-NAMES = tuple(CATALOGUE)
+NAMES = tuple(TEMPLATES)
+CATALOGUE = Catalogue(
+    TEMPLATES | {BGNBD: ReasonTemplate(RHYTHM, REASON_WORDS["en"].purchase_pattern)}, REASON_WORDS["en"]
+)
 FEATURES = pl.DataFrame(
     {
         "recency_days": [80, 3],
@@ -88,15 +98,17 @@ def test_no_users_give_an_empty_frame_of_the_same_columns() -> None:
 
 def test_a_feature_without_template_too_few_families_and_other_users_are_refused() -> None:
     parts = Contributions(NAMES, VALUES, np.zeros(2))
+    untold = replace(CATALOGUE, templates={name: TEMPLATES[name] for name in NAMES if name != "spend_90d"})
     with pytest.raises(InputError, match="No reason template for: spend_90d"):
-        top_reasons(parts, FEATURES, {name: CATALOGUE[name] for name in NAMES if name != "spend_90d"})
-    with pytest.raises(InputError, match="form 1: all"):
-        top_reasons(parts, FEATURES, {name: ReasonTemplate("all", "{value}") for name in NAMES})
+        top_reasons(parts, FEATURES, untold)
+    alike = replace(CATALOGUE, templates={name: ReasonTemplate(SILENCE, "{value}") for name in NAMES})
+    with pytest.raises(InputError, match="form 1: silence"):
+        top_reasons(parts, FEATURES, alike)
     with pytest.raises(InputError, match="2 users, but features of 1"):
         top_reasons(parts, FEATURES.head(1), CATALOGUE)
 
 
-def test_the_bgnbds_part_is_told_without_a_column_and_in_the_callers_words_if_it_has_some() -> None:
+def test_the_bgnbds_part_is_told_without_a_column_in_the_words_of_the_catalogue() -> None:
     values = np.array([[0.1, 0.0, 0.0, 0.2, 0.3, 0.9], [-0.1, 0.5, 0.0, 0.2, 0.3, -0.9]])
     parts = Contributions((*NAMES, BGNBD), values, np.zeros(2))
     first, second = top_reasons(parts, FEATURES, CATALOGUE).rows(named=True)
@@ -104,19 +116,112 @@ def test_the_bgnbds_part_is_told_without_a_column_and_in_the_callers_words_if_it
     assert first["reason_1_contribution"] == pytest.approx(1.2)
     assert first["reason_1_text"] == "number and timing of purchases so far: associated with a higher churn risk"
     assert second["reason_1_code"] == "frequency"
-    own = CATALOGUE | {BGNBD: ReasonTemplate("pattern", "buying pattern")}
+    pattern = Family("pattern", "pattern", actionable=False)
+    own = Catalogue(TEMPLATES | {BGNBD: ReasonTemplate(pattern, "buying pattern")}, CATALOGUE.words)
     told = top_reasons(parts, FEATURES, own).row(0, named=True)
     assert (told["reason_1_code"], told["reason_1_contribution"]) == ("pattern", 0.9)
     assert told["reason_1_text"] == "buying pattern: associated with a higher churn risk"
+    with pytest.raises(InputError, match="No reason template for: bgnbd"):
+        top_reasons(parts, FEATURES, Catalogue(TEMPLATES, CATALOGUE.words))
 
 
 def test_a_bgnbd_alone_gives_one_reason_in_the_same_columns() -> None:
-    told = rhythm_reasons(Contributions((BGNBD,), np.array([[0.4], [-0.2]]), np.zeros(2)))
+    told = single_reasons(BGNBD, np.array([0.4, -0.2]), FEATURES, CATALOGUE)
     assert told.schema == reasons().schema
     assert told["reason_1_code"].to_list() == ["rhythm", "rhythm"]
     assert told["reason_1_contribution"].to_list() == [0.4, -0.2]
+    assert told["reason_1_actionable"].to_list() == [False, False]
     assert [text.split(": ")[1] for text in told["reason_1_text"]] == [
         "associated with a higher churn risk",
         "speaks for staying",
     ]
-    assert told.drop("reason_1_code", "reason_1_text", "reason_1_contribution").null_count().row(0) == (2,) * 6
+    first = [f"reason_1_{part}" for part in ("code", "text", "contribution", "actionable")]
+    assert told.drop(first).null_count().row(0) == (2,) * (4 + 4 + 3)
+
+
+def test_a_single_reason_that_can_be_acted_on_is_the_lever_where_it_pushes_towards_churn() -> None:
+    told = single_reasons("spend_90d", np.array([0.4, -0.2]), FEATURES, CATALOGUE)
+    assert told["reason_1_actionable"].to_list() == [True, True]
+    assert told["top_actionable_code"].to_list() == ["spend", None]
+    assert told["top_actionable_text"].to_list() == [told["reason_1_text"][0], None]
+    assert told["top_actionable_contribution"].to_list() == [0.4, None]
+
+
+def test_the_lever_is_the_strongest_family_that_can_be_acted_on_even_beyond_the_third_place() -> None:
+    values = np.array([[1.0, 0.1, 0.2, 0.05, 0.5], [0.5, -0.1, -0.3, -0.2, 0.2], [0.5, -0.1, 0.3, 0.9, 0.2]])
+    features = pl.concat([FEATURES, FEATURES.head(1)])
+    told = reasons(values, features)
+    assert told["reason_1_actionable"].to_list() == [False, False, True]
+    assert told["top_actionable_code"].to_list() == ["frequency", None, "spend"]
+    assert told["top_actionable_contribution"].to_list() == pytest.approx([0.3, None, 0.9])
+    assert told["top_actionable_text"][0] == "0 orders in 30 days: associated with a higher churn risk"
+    passive = Catalogue(
+        {**TEMPLATES, "orders_90d": ReasonTemplate(replace(FREQUENCY, code="habit", actionable=False), "{value}")},
+        CATALOGUE.words,
+    )
+    parts = Contributions(NAMES, np.array([[1.0, 0.4, 0.0, 0.05, 0.5]]), np.zeros(1))
+    beyond = top_reasons(parts, FEATURES.head(1), passive).row(0, named=True)
+    assert [beyond[f"reason_{place}_actionable"] for place in (1, 2, 3)] == [False] * 3
+    assert beyond["top_actionable_code"] == "spend"
+
+
+def test_without_a_family_to_act_on_there_is_no_lever() -> None:
+    passive = {name: replace(told, family=replace(told.family, actionable=False)) for name, told in TEMPLATES.items()}
+    told = top_reasons(Contributions(NAMES, VALUES, np.zeros(2)), FEATURES, Catalogue(passive, CATALOGUE.words))
+    assert told.schema == reasons().schema
+    assert told["reason_1_actionable"].to_list() == [False, False]
+    assert told.select("^top_actionable_.*$").null_count().row(0) == (2, 2, 2)
+
+
+def test_a_share_is_told_in_percent_and_a_flag_as_yes_or_no() -> None:
+    templates = {
+        **TEMPLATES,
+        "orders_30d": replace(TEMPLATES["orders_30d"], text="{value} of the orders", unit="share"),
+        "spend_90d": replace(TEMPLATES["spend_90d"], text="came back: {value}", unit="flag"),
+    }
+    features = FEATURES.with_columns(orders_30d=pl.Series([0.25, 0.0333]), spend_90d=pl.Series([1, 0]))
+    parts = Contributions(NAMES, np.array([[0.0, 0.0, 2.0, 1.0, 0.0]] * 2), np.zeros(2))
+    told = top_reasons(parts, features, Catalogue(templates, CATALOGUE.words))
+    assert [text.split(": assoc")[0] for text in told["reason_1_text"]] == [
+        "25 % of the orders",
+        "3.33 % of the orders",
+    ]
+    assert [text.split(": assoc")[0] for text in told["reason_2_text"]] == ["came back: yes", "came back: no"]
+
+
+def test_chinese_changes_the_words_and_nothing_else() -> None:
+    chinese = {
+        name: ReasonTemplate(replace(told.family, name="复购节奏"), "近况 {value}") for name, told in TEMPLATES.items()
+    }
+    told = top_reasons(Contributions(NAMES, VALUES, np.zeros(2)), FEATURES, Catalogue(chinese, REASON_WORDS["zh"]))
+    texts = "^.*_text$"
+    assert told.drop(pl.selectors.matches(texts)).equals(reasons().drop(pl.selectors.matches(texts)))
+    assert told["reason_1_text"].to_list() == ["近况 80：与流失风险较高相关", "近况 1,234.6：与流失风险较高相关"]
+    assert told["reason_3_text"].to_list() == ["无复购节奏记录：与流失风险较高相关", "近况 4：倾向于留存"]
+
+
+@pytest.mark.parametrize("words", REASON_WORDS.values())
+def test_the_words_state_an_association_and_no_cause(words: ReasonWords) -> None:
+    told = f"{words.towards_churn} {words.towards_staying}"
+    assert not re.search("because|due to|cause|lead|因为|由于|导致|因此|造成", told)
+    assert "associated with" in told or "相关" in told
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.randoms(use_true_random=False))
+def test_neither_the_order_of_users_nor_that_of_columns_nor_the_company_matters(
+    seed: int, users: int, chance: Random
+) -> None:
+    """To the last bit: who is scored beside a user, and where, never changes the user's reasons."""
+    templates = TEMPLATES | {f"orders_{days}d": TEMPLATES["orders_90d"] for days in range(100, 130)}
+    names, catalogue = list(templates), Catalogue(templates, CATALOGUE.words)
+    values = np.random.default_rng(seed).normal(size=(users, len(names))).round(chance.choice([0, 1, 16]))
+    features = pl.DataFrame({name: [float(at * 7 % 5) for at in range(users)] for name in names})
+    told = top_reasons(Contributions(tuple(names), values, np.zeros(users)), features, catalogue)
+    rows, columns = chance.sample(range(users), users), chance.sample(range(len(names)), len(names))
+    parts = Contributions(tuple(names[at] for at in columns), values[rows][:, columns], np.zeros(users))
+    reordered = Catalogue(dict(chance.sample(list(templates.items()), len(names))), CATALOGUE.words)
+    shuffled = features[rows].select(chance.sample(names, len(names)))
+    assert top_reasons(parts, shuffled, reordered).equals(told[rows])
+    alone = Contributions(tuple(names), values[:1], np.zeros(1))
+    assert top_reasons(alone, features.head(1), catalogue).equals(told.head(1))

@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churn_platform.core.reason_words import REASON_WORDS
+from churn_platform.core.reasons import Catalogue, Family, ReasonTemplate
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.core.scoring import Bands, Stamp, band_of, rule_reasons, score
 
 BANDS = Bands(medium=0.3, high=0.6, critical=0.8)
 STAMP = Stamp(date(2024, 5, 1), "model", "abc", "def", horizon_days=90, valid_days=7)
 ORDER = ["low", "medium", "high", "critical"]
+CATALOGUE = Catalogue(
+    {"recency_days": ReasonTemplate(Family("recency", "recency", actionable=False), "last active {value} days ago")},
+    REASON_WORDS["en"],
+)
 RULE = RecencyRule(days=(0.0, 100.0), rates=(0.1, 0.9))
 
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=30)
@@ -27,7 +33,7 @@ def scored(probability: list[float], expected_value: float = 10.0) -> pl.DataFra
             "orders_total": [1] * len(probability),
         }
     )
-    reasons = rule_reasons(RULE, np.full(len(probability), 50.0))
+    reasons = rule_reasons(RULE, np.full(len(probability), 50.0), CATALOGUE)
     return score(users, np.array(probability), reasons, BANDS, STAMP)
 
 
@@ -67,34 +73,34 @@ def test_every_score_carries_the_stamp() -> None:
 def test_reasons_of_other_users_than_were_scored_are_refused() -> None:
     users = pl.DataFrame({"user_id": ["u1"], "expected_value": [1.0]})
     with pytest.raises(pl.exceptions.ShapeError):
-        score(users, np.array([0.5]), rule_reasons(RULE, np.array([1.0, 2.0])), BANDS, STAMP)
+        score(users, np.array([0.5]), rule_reasons(RULE, np.array([1.0, 2.0]), CATALOGUE), BANDS, STAMP)
 
 
 @given(recency=st.lists(st.floats(0, 365), min_size=1, max_size=20))
 def test_the_rule_says_which_way_the_silence_counts(recency: list[float]) -> None:
-    frame = rule_reasons(RULE, np.array(recency))
+    frame = rule_reasons(RULE, np.array(recency), CATALOGUE)
     assert frame["reason_1_contribution"].sum() == pytest.approx(0, abs=1e-9)
     for days, row in zip(recency, frame.iter_rows(named=True), strict=True):
         assert row["reason_1_code"] == "recency"
         assert row["reason_1_text"].startswith(f"last active {days:.0f} days ago: ")
         assert row["reason_1_text"].endswith("higher churn risk") == (row["reason_1_contribution"] > 0)
-        assert [row[f"reason_{place}_{part}"] for place in (2, 3) for part in ("code", "text", "contribution")] == [
-            None
-        ] * 6
+        assert row["reason_1_actionable"] is False
+        others = [row[name] for name in row if name.startswith(("reason_2", "reason_3", "top_actionable"))]
+        assert others == [None] * 11
 
 
 def test_the_longer_silence_weighs_more() -> None:
-    frame = rule_reasons(RULE, np.array([0.0, 100.0]))
+    frame = rule_reasons(RULE, np.array([0.0, 100.0]), CATALOGUE)
     assert frame["reason_1_contribution"].to_list() == pytest.approx([-np.log(9), np.log(9)])
 
 
 def test_a_certain_rule_still_gives_finite_reasons() -> None:
     certain = RecencyRule(days=(0.0, 100.0), rates=(0.0, 1.0))
-    assert rule_reasons(certain, np.array([0.0, 100.0]))["reason_1_contribution"].is_finite().all()
+    assert rule_reasons(certain, np.array([0.0, 100.0]), CATALOGUE)["reason_1_contribution"].is_finite().all()
 
 
 def test_nobody_to_score_gives_reasons_of_the_same_types() -> None:
-    empty, one = rule_reasons(RULE, np.array([])), rule_reasons(RULE, np.array([1.0]))
+    empty, one = rule_reasons(RULE, np.array([]), CATALOGUE), rule_reasons(RULE, np.array([1.0]), CATALOGUE)
     assert empty.is_empty()
     assert empty.schema == one.schema
 

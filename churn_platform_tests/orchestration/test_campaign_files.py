@@ -25,6 +25,7 @@ LIST = pd.DataFrame(
         "value_at_risk": [90.0, 50.0],
         "expected_profit": [2.0, 1.0],
         "reason": ["silent for 90 days", "silent for 30 days"],
+        "suggested_topic": ["a cart left behind", "goods returned"],
         "list_id": ["20240601-abc", "20240601-abc"],
     }
 )
@@ -75,6 +76,7 @@ def test_a_good_list_passes() -> None:
         {"expected_profit": [2.0, -0.5]},
         {"expected_profit": ["much", "little"]},
         {"reason": ["silent for 90 days", None]},
+        {"suggested_topic": [1.0, 2.0]},
         {"list_id": [None, None]},
     ],
     ids=lambda broken: "-".join(f"{name}:{values}" for name, values in broken.items()),
@@ -101,6 +103,20 @@ def test_a_text_that_a_spreadsheet_would_run_is_made_inert(begins: str, home: Ho
     written = pd.read_csv(file_of(home))
     assert written["user_id"].to_list() == [f"'{formula}", "a=b"]
     assert written["reason"].to_list() == [f"'{formula}", "spent 3"]
+
+
+@pytest.mark.parametrize("topics", [[None, None], ["客服", None]])
+def test_a_customer_may_have_no_topic(topics: list[str | None], home: Home) -> None:
+    assert handed_over(replaced({"suggested_topic": topics}), home).success
+    assert pd.read_csv(file_of(home))["suggested_topic"].isna().to_list() == [topic is None for topic in topics]
+
+
+@pytest.mark.parametrize(("reason", "marked"), [("silent for 9 days", False), ("已沉默 9 天", True)])
+def test_excel_is_told_of_utf_8_where_a_list_is_not_plain_ascii(reason: str, marked: bool, home: Home) -> None:
+    assert handed_over(LIST.assign(reason=reason), home).success
+    assert file_of(home).read_bytes().startswith(b"\xef\xbb\xbf") is marked
+    read = pd.read_csv(file_of(home))
+    assert (read.columns[0], read["reason"][0]) == ("rank", reason)
 
 
 def test_a_broken_list_is_not_handed_over_and_the_one_before_stays(home: Home) -> None:

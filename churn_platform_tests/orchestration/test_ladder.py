@@ -1,5 +1,6 @@
 """Which rung scores, and why no higher one does."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
@@ -9,9 +10,10 @@ import polars as pl
 import pytest
 
 from churn_platform.core import churn_model
-from churn_platform.core.bgnbd_scorer import BetaGeometricScorer
+from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer
 from churn_platform.core.churn_model import ChurnModel
-from churn_platform.core.reasons import ReasonTemplate
+from churn_platform.core.reason_words import REASON_WORDS
+from churn_platform.core.reasons import Catalogue, Family, ReasonTemplate
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.errors import InputError, NotEnoughData
 from churn_platform.orchestration.ladder import choose_scorer, model_reasons
@@ -24,6 +26,10 @@ from churn_platform_tests.orchestration.landed_files import landed_history
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 FRAME = rhythm_frame(customers=250, snapshots=4).sort("snapshot_date", "user_id")
+CATALOGUE = Catalogue(
+    {name: ReasonTemplate(Family(name, name, actionable=False), f"{name} is {{value}}") for name in (*FEATURES, BGNBD)},
+    REASON_WORDS["en"],
+)
 USERS = FRAME.filter(pl.col("snapshot_date") == FRAME["snapshot_date"].max())
 
 
@@ -40,6 +46,10 @@ def connection(home: Home, shop: Shop) -> Iterator[duckdb.DuckDBPyConnection]:
             "CREATE TABLE churn_labels AS SELECT snapshot_date, user_id, churned, definition_version FROM frame"
         )
         yield opened
+
+
+def _too_little(*_: object, **__: object) -> BetaGeometricScorer:
+    raise NotEnoughData("too few customers")
 
 
 def make_champion(shop: Shop, definition_version: str) -> None:
@@ -69,10 +79,9 @@ def test_the_champion_scores_and_explains(shop: Shop, connection: duckdb.DuckDBP
 
 def test_beyond_a_number_of_users_the_reasons_are_approximate_and_stay_with_their_users() -> None:
     model = ChurnModel.train(FRAME.select(FEATURES), FRAME["churned"], FRAME["snapshot_date"], window_days=WINDOW_DAYS)
-    templates = {name: ReasonTemplate(name, f"{name} is {{value}}") for name in FEATURES}
     risk = model.predict_margin(USERS)
-    exact = model_reasons(model, USERS, risk, templates)
-    mixed = model_reasons(model, USERS, risk, templates, exact=40)
+    exact = model_reasons(model, USERS, risk, CATALOGUE)
+    mixed = model_reasons(model, USERS, risk, CATALOGUE, exact=40)
     riskiest = np.argsort(-risk, kind="stable")[:40]
     others = np.setdiff1d(np.arange(USERS.height), riskiest)
     assert mixed[riskiest].equals(exact[riskiest])
@@ -80,6 +89,40 @@ def test_beyond_a_number_of_users_the_reasons_are_approximate_and_stay_with_thei
     same = (mixed["reason_1_code"] == exact["reason_1_code"]).mean()
     assert same is not None and same > 0.5
     assert mixed.height == USERS.height
+
+
+def test_the_order_of_users_and_of_columns_never_changes_a_reason() -> None:
+    model = ChurnModel.train(FRAME.select(FEATURES), FRAME["churned"], FRAME["snapshot_date"], window_days=WINDOW_DAYS)
+    risk = model.predict(USERS)
+    told = model_reasons(model, USERS, risk, CATALOGUE)
+    order = np.random.default_rng(7).permutation(USERS.height)
+    shuffled = USERS[order].select(sorted(USERS.columns, reverse=True))
+    assert model_reasons(model, shuffled, risk[order], CATALOGUE).equals(told[order])
+    assert told["reason_1_code"].n_unique() > 1, "else the order could not show"
+
+
+@pytest.mark.parametrize("rung", ["model", "bgnbd", "rule"])
+def test_every_rung_tells_its_reasons_in_the_shops_language_and_says_which_can_be_acted_on(
+    rung: str, shop: Shop, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = shop.definition.version
+    if rung == "model":
+        make_champion(shop, version)
+    if rung == "rule":
+        monkeypatch.setattr(BetaGeometricScorer, "fit", _too_little)
+    told = {}
+    for language in ("en", "zh"):
+        shop.home.definition_file.write_text(f'[reports]\nlanguage = "{language}"\n')
+        scorer = choose_scorer(shop, connection)
+        told[language] = scorer.explain(USERS, scorer.predict(USERS))
+        assert (scorer.rung, shop.definition.version) == (rung, version), "no word counts for a version"
+    texts = pl.selectors.ends_with("_text")
+    assert told["en"].drop(texts).equals(told["zh"].drop(texts)), "codes and contributions know no language"
+    assert set(told["en"]["reason_1_actionable"]) <= {True, False}
+    for language, direction in (("en", "associated with a higher churn risk"), ("zh", "与流失风险较高相关")):
+        pushing = told[language].filter(pl.col("reason_1_contribution") > 0)["reason_1_text"]
+        assert not pushing.is_empty() and pushing.str.ends_with(direction).all()
+    assert not re.search("[A-Za-z]", "".join(told["zh"].select(texts).unpivot()["value"].drop_nulls()))
 
 
 def test_before_a_promotion_bgnbd_scores_by_the_rhythm(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:

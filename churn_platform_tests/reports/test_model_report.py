@@ -1,7 +1,8 @@
 """Both pages of a model, as text; churn_platform_tests/browser opens them in Chromium."""
 
+import json
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,8 +12,13 @@ import polars as pl
 import pytest
 
 from churn_platform.core.acceptance import Verdict
+from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.churn_model import ALL_THREE, TrainingReport
+from churn_platform.core.reason_words import Language
+from churn_platform.orchestration.feature_tables import described_features
+from churn_platform.orchestration.model_reports import described_part
 from churn_platform.reports.model_report import (
+    RECORD,
     FeaturePart,
     ModelReport,
     Windows,
@@ -20,7 +26,8 @@ from churn_platform.reports.model_report import (
     write_acceptance,
     write_presentation,
 )
-from churn_platform.reports.words import Language, words
+from churn_platform.reports.words import words
+from churn_platform_tests.reports.english_words import english_words
 
 FOLDS = (date(2025, 7, 1), date(2025, 4, 1), date(2025, 1, 1))
 METRICS = {"auc": 0.78, "in_sample_auc": 0.8, "ks": 0.41, "ece": 0.03, "psi": 0.02, "coverage": 1.0, "users": 400.0}
@@ -164,3 +171,65 @@ def test_chinese_pages_say_so_and_hold_no_english_sentence(tmp_path: Path) -> No
             assert words("en")[key] not in page
     presentation, acceptance = pages(report(), tmp_path, "zh")
     assert "模型宣讲" in presentation and "模型验收" in acceptance and "达成" in acceptance
+
+
+def everything() -> ModelReport:
+    """With as many of the project's features as a page shows, and what the platform notes in English."""
+    names = list(described_features())[:: len(described_features()) // 24]
+    parts = [described_part(name, 0.1) for name in (BGNBD, *names)]
+    missing = Verdict("minimum_ks", "not measured yet: run churn run", "≥ 0.1", met=False)
+    told = report(better_out_of_time=True)
+    return replace(told, features=parts, verdicts=[*told.verdicts, missing])
+
+
+def platforms_history() -> list[dict[str, object]]:
+    notes = {"candidate": "trained on 123 rows of 4 snapshots", "champion": "meets every target; auto_accept = true"}
+    return [
+        {"event": event, "actor": "platform", "occurred_at": datetime(2025, 7, 3), "reason": note}  # noqa: DTZ001
+        for event, note in notes.items()
+    ]
+
+
+def all_pages(told: ModelReport, folder: Path, language: Language) -> str:
+    presentation = write_presentation(told, folder, language)
+    acceptance = write_acceptance(told.record(), [*platforms_history(), *history("accepted")], folder, language)
+    return presentation.read_text() + acceptance.read_text()
+
+
+def test_a_chinese_page_holds_english_in_names_only(tmp_path: Path) -> None:
+    told = everything()
+    first, *others = told.features
+    assert english_words(all_pages(told, tmp_path, "zh")) == []
+    assert len(set(english_words(all_pages(told, tmp_path, "en")))) > 200
+    planted = replace(told, features=[replace(first, meaning_zh="最近 days ago"), *others])
+    assert english_words(all_pages(planted, tmp_path, "zh")) == ["days", "ago"] * 2
+
+
+def test_english_in_images_counts_and_identifiers_and_terms_do_not() -> None:
+    image = b64encode(b'<svg><text x="1">lift</text><text>recency_days</text></svg>').decode()
+    assert english_words(f'<p>AUC <code>purchase</code> 流失<img src="data:image/svg+xml;base64,{image}">') == ["lift"]
+    assert english_words('<style>p {}</style><td translate="no">Ada</td><td>Ada</td>') == ["Ada"]
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", ["yes", "no"]), ("zh", ["是", "否"])])
+def test_both_pages_say_which_features_can_be_acted_on(language: Language, told: list[str], tmp_path: Path) -> None:
+    parts = [described_part(name, 0.1) for name in ("return_recency_days", "tenure_days")]
+    presentation, acceptance = pages(replace(report(), features=parts), tmp_path, language)
+    for page in (presentation, acceptance):
+        rows = [row for row in page.split("<tr")[1:] if any(f"<code>{part.feature}</code>" in row for part in parts)]
+        assert [[cell for cell in told if f"<td>{cell}</td>" in row] for row in rows] == [[cell] for cell in told]
+        assert words(language)["actionable"] in page
+
+
+def test_a_record_of_an_earlier_version_is_told_in_english_and_says_nothing_of_acting(tmp_path: Path) -> None:
+    write_acceptance(report().record(), history("candidate"), tmp_path, "en")
+    file = tmp_path / RECORD
+    kept = json.loads(file.read_text())
+    for part in kept["features"]:
+        for later in ("family_zh", "meaning_zh", "actionable"):
+            del part[later]
+    file.write_text(json.dumps(kept))
+    earlier = read_record(tmp_path)
+    assert earlier is not None
+    page = write_acceptance(earlier, history("candidate"), tmp_path, "zh").read_text()
+    assert "<td>days since the last activity</td><td></td>" in page

@@ -45,11 +45,11 @@ class Shop:
             "materialisation": materialisation,
             "columns": parts,
         }
-        self._write(f"{table}.yml", yaml.safe_dump(body, sort_keys=False))
+        self.write(f"{table}.yml", yaml.safe_dump(body, sort_keys=False))
         return self
 
     def sql(self, table: str, text: str) -> "Shop":
-        self._write(f"{table}.sql", text)
+        self.write(f"{table}.sql", text)
         return self
 
     def remove(self, file: str) -> "Shop":
@@ -66,7 +66,7 @@ class Shop:
         missing = [part for part in parts if part not in str(caught.value)]
         assert not missing, f"{missing} not in: {caught.value}"
 
-    def _write(self, file: str, text: str) -> None:
+    def write(self, file: str, text: str) -> None:
         path = self.folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -389,3 +389,23 @@ def test_lineage_of_a_constant_and_of_a_python_table_is_empty(shop: Shop) -> Non
     library = shop.load()
     assert column_lineage(library, "top")["spend"] == ()
     assert column_lineage(library, "events") == {}
+
+
+def test_a_feature_of_a_family_that_is_not_declared_is_refused(shop: Shop) -> None:
+    shop.write("families.yml", "support: {zh: 客服, actionable: true, why: a complaint can be solved}\n")
+    assert shop.load().families["support"].actionable
+    file = shop.folder / "warehouse" / "spend.yml"
+    text = file.read_text().replace("name: spend\n", "name: spend\n  family: suport\n")
+    file.write_text(text)
+    shop.assert_refused("spend.spend is in the family 'suport'", "families.yml", "Did you mean 'support'?")
+    file.write_text(text.replace("suport", "support"))
+    assert shop.load().contract("spend").column("spend").family == "support"
+
+
+def test_the_texts_of_a_feature_are_no_part_of_the_code_version(shop: Shop) -> None:
+    before = shop.load().code_versions["top"]
+    file = shop.folder / "warehouse" / "spend.yml"
+    said = "  reason: spent\n  zh:\n    meaning: 金额\n    reason: 消费\n"
+    file.write_text(file.read_text().replace("name: spend\n", f"name: spend\n{said}"))
+    assert shop.load().contract("spend").column("spend").reason_in("zh") == "消费"
+    assert shop.load().code_versions["top"] == before

@@ -15,6 +15,9 @@ from churn_platform.orchestration.campaign_files import CampaignList
 from churn_platform.orchestration.gated_assets import frame_asset
 from churn_platform.orchestration.shop import Shop
 
+# In log-odds: what moves the odds of churn by less than a tenth is not worth a word to the customer.
+LEAST_TOPIC = 0.1
+
 
 @dg.definitions
 def defs() -> dg.Definitions:
@@ -42,7 +45,7 @@ def _decide(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
     decided = json.dumps([shop.definition.version, scores["model_version"][0], asdict(economics)], sort_keys=True)
     list_id = f"{shop.plan.newest:%Y%m%d}-{hashlib.sha256(decided.encode()).hexdigest()[:8]}"
-    return decide(scores, economics, list_id).with_columns(
+    return decide(scores, economics, list_id, shop.definition.reports.language).with_columns(
         snapshot_date=pl.lit(shop.plan.newest), definition_version=pl.lit(shop.definition.version)
     )
 
@@ -56,13 +59,18 @@ def _decide(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     io_manager_key="campaign_files",
 )
 def campaign_list(shop: Shop) -> pd.DataFrame:
-    """Whom to contact, with what and why: the treated arm of the newest list, most at stake first."""
+    """Whom to contact, with what, why, and what to talk about: the treated arm of the newest list, most at stake first.
+
+    `suggested_topic` is empty where nothing that the shop can act on speaks for churn by LEAST_TOPIC or more.
+    """
     with shop.warehouse() as connection:
         return connection.execute(
             """
             SELECT rank, user_id, action, decision.churn_probability, decision.value_at_risk, expected_profit,
-                reason_1_text AS reason, list_id
+                reason_1_text AS reason,
+                CASE WHEN top_actionable_contribution >= $least THEN top_actionable_text END AS suggested_topic, list_id
             FROM retention_campaign AS decision JOIN churn_scores_latest USING (snapshot_date, user_id)
             WHERE arm = 'treat' ORDER BY rank
-            """
+            """,
+            {"least": LEAST_TOPIC},
         ).df()

@@ -6,10 +6,20 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from churn_platform.core import bgnbd, demand_forecast, gamma_gamma, purchase_forecast, scoring, segments, survival
+from churn_platform.core import (
+    bgnbd,
+    demand_forecast,
+    gamma_gamma,
+    purchase_forecast,
+    reason_words,
+    reasons,
+    scoring,
+    segments,
+    survival,
+)
 from churn_platform.core.scoring import Stamp, score
 from churn_platform.errors import NotEnoughData
-from churn_platform.orchestration import ladder, segmentation, survival_view
+from churn_platform.orchestration import ladder, reason_catalogue, segmentation, survival_view
 from churn_platform.orchestration.feature_tables import all_features, feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
 from churn_platform.orchestration.ladder import choose_scorer
@@ -29,7 +39,7 @@ def defs() -> dg.Definitions:
         deps=[*feature_tables(), "churn_labels", "purchase_forecast", "champion_model"],
         kinds={"xgboost", "polars"},
         compute=_score,
-        code=[scoring, ladder],
+        code=[scoring, reasons, reason_words, reason_catalogue, ladder],
     )
     forecast = frame_asset(
         "purchase_forecast",
