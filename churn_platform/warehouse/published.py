@@ -19,6 +19,7 @@ PUBLISHED_TABLES = (
     "segment_moves",
     "retention_campaign",
     "model_evaluation",
+    "model_evaluation_by_segment",
     "model_registry",
     "data_readiness",
     "quality_results",

@@ -1,5 +1,6 @@
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -72,7 +73,11 @@ def test_rows_are_long_unique_and_complete(evaluated: FoldEvaluation) -> None:
         (pl.col("lower") <= pl.col("value")) & (pl.col("value") <= pl.col("upper"))
     )
     assert held.to_series().all()
-    assert set(evaluated.rows.filter(pl.col("lower").is_null())["metric"]) == {"in_sample_auc", "psi"}
+    assert set(evaluated.rows.filter(pl.col("lower").is_null())["metric"]) == {
+        "in_sample_auc",
+        "out_of_sample_auc",
+        "psi",
+    }
 
 
 def test_values_rescore_from_the_predictions(evaluated: FoldEvaluation) -> None:
@@ -81,6 +86,52 @@ def test_values_rescore_from_the_predictions(evaluated: FoldEvaluation) -> None:
     assert value(evaluated, CHAMPION, "auc")["value"] == pytest.approx(champion)
     assert value(evaluated, RECENCY_RULE, "auc_gain")["value"] == pytest.approx(champion - rule)
     assert value(evaluated, RECENCY_RULE, "auc_gain")["lower"] > 0
+
+
+def test_the_held_out_customers_score_lies_near_the_out_of_time_one(evaluated: FoldEvaluation) -> None:
+    assert value(evaluated, CHAMPION, "out_of_sample_auc")["value"] == pytest.approx(
+        value(evaluated, CHAMPION, "auc")["value"], abs=0.05
+    )
+
+
+def test_the_surplus_is_what_the_auc_gains_out_of_time_and_the_rule_does_not(evaluated: FoldEvaluation) -> None:
+    own, learnt = value(evaluated, CHAMPION, "auc"), value(evaluated, CHAMPION, "in_sample_auc")["value"]
+    rule = value(evaluated, RECENCY_RULE, "auc")["value"] - value(evaluated, RECENCY_RULE, "in_sample_auc")["value"]
+    surplus = value(evaluated, CHAMPION, "auc_surplus")
+    for end in ("value", "lower", "upper"):
+        assert surplus[end] == pytest.approx(own[end] - learnt - max(0.0, rule))
+    assert surplus["lower"] < 0
+
+
+def test_a_column_that_leaks_only_at_the_fold_shows_as_a_surplus() -> None:
+    """In training it is noise about the outcome, at the fold the outcome itself: as of a table filled in afterwards."""
+    noise = pl.Series("leak", np.random.default_rng(3).normal(0, 1.5, FRAME.height))
+    leaking = FRAME.with_columns(noise).with_columns(
+        leak=pl.when(pl.col("snapshot_date") == FOLD)
+        .then(pl.col("churned") * 6.0 - 3)
+        .otherwise(pl.col("leak") + pl.col("churned"))
+    )
+    found = evaluate_fold(leaking, FOLD, [*FEATURES, "leak"], PROTOCOL)
+    assert value(found, CHAMPION, "auc_surplus")["lower"] > 0
+
+
+def test_everyone_is_tested_by_the_same_models_and_moves_no_figure_of_the_eligible(evaluated: FoldEvaluation) -> None:
+    fold = FRAME.filter(pl.col("snapshot_date") == FOLD)
+    gone = fold.with_columns(
+        user_id=pl.lit("x") + pl.col("user_id"), recency_days=pl.lit(300, pl.Int64), churned=pl.lit(1, pl.Int8)
+    )
+    everyone = pl.concat([fold, gone.head(100)])
+    found = evaluate_fold(FRAME, FOLD, FEATURES, PROTOCOL, everyone)
+    assert found.rows.filter(population="eligible").equals(evaluated.rows)
+    assert found.predictions.equals(evaluated.predictions)
+    assert found.everyone is not None
+    assert found.everyone["user_id"].to_list() == everyone["user_id"].to_list()
+    assert found.everyone.head(fold.height).equals(found.predictions)
+    of_all = found.rows.filter(population="all")
+    assert set(of_all["model"]) == {CHAMPION, RECENCY_RULE, LOGISTIC, RICH_LOGISTIC}
+    assert set(of_all.filter(model=CHAMPION)["metric"]) == set(METRICS)
+    expected = auc(everyone["churned"], found.everyone[CHAMPION])
+    assert of_all.filter(model=CHAMPION, metric="auc")["value"].item() == pytest.approx(expected)
 
 
 def test_same_input_same_rows(evaluated: FoldEvaluation) -> None:

@@ -6,11 +6,14 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from churn_platform.core import acceptance
+from churn_platform.contracts import targets
+from churn_platform.core import acceptance, segment_evaluation
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import NotEnoughData
+from churn_platform.orchestration import segments_of_folds
 from churn_platform.orchestration.feature_tables import feature_tables
+from churn_platform.orchestration.fold_customers import everyone_at_folds, labelled_customers
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
 from churn_platform.orchestration.model_reports import (
     has_predictions,
@@ -18,6 +21,7 @@ from churn_platform.orchestration.model_reports import (
     write_model_reports,
 )
 from churn_platform.orchestration.promotion import judge_candidate
+from churn_platform.orchestration.segments_of_folds import evaluations_by_segment
 from churn_platform.orchestration.shop import Shop
 from churn_platform.registry import candidate
 from churn_platform.registry.candidate import candidate_version, evaluate_candidate, train_candidate
@@ -38,7 +42,15 @@ def defs() -> dg.Definitions:
         compute=_evaluations,
         code=[candidate, *candidate.RECIPE],
     )
-    return dg.Definitions(assets=[churn_model, evaluation, champion_model])
+    by_segment = frame_asset(
+        segments_of_folds.TABLE,
+        group=GROUP,
+        deps=["model_evaluation", "user_features"],
+        kinds={"polars"},
+        compute=evaluations_by_segment,
+        code=[segment_evaluation, segments_of_folds],
+    )
+    return dg.Definitions(assets=[churn_model, evaluation, by_segment, champion_model])
 
 
 @dg.asset(
@@ -53,9 +65,9 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
     try:
         require_folds(shop.plan, shop.history, shop.windows)
         with shop.warehouse() as connection:
-            frame = shop.training_frame(connection)
+            frame, everyone = shop.training_frame(connection), everyone_at_folds(shop, connection)
         plan = shop.plan
-        name = candidate_version(frame, shop.features, plan, shop.definition.version)
+        name = candidate_version(frame, shop.features, plan, shop.definition.version, everyone)
         learnt = frame.filter(pl.col("snapshot_date").is_in(plan.labelled))
         if not shop.models.exists(name):
             train_candidate(
@@ -80,8 +92,8 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
 
 def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
-    frame, plan = shop.training_frame(connection), shop.plan
-    name = candidate_version(frame, shop.features, plan, shop.definition.version)
+    frame, everyone, plan = shop.training_frame(connection), everyone_at_folds(shop, connection), shop.plan
+    name = candidate_version(frame, shop.features, plan, shop.definition.version, everyone)
     columns = default_library().contract("model_evaluation").column_names
     others: list[pl.DataFrame] = []
     if table_exists(connection, "model_evaluation"):
@@ -90,9 +102,14 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
         if tested_for == [float(shop.capacity)] and has_predictions(shop, name):
             return known
         others = [known.filter(pl.col("model_version") != name)]
-    labelled = connection.execute("SELECT snapshot_date, count(*) FROM churn_labels GROUP BY snapshot_date").fetchall()
     new, predictions = evaluate_candidate(
-        frame, shop.features, plan, protocol=shop.protocol, name=name, eligible=dict(labelled)
+        frame,
+        shop.features,
+        plan,
+        protocol=shop.protocol,
+        name=name,
+        labelled=labelled_customers(shop, connection),
+        everyone=everyone,
     )
     keep_predictions(shop, name, predictions)
     return pl.concat([*others, new.select(columns)])
@@ -102,12 +119,12 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
     group_name=GROUP,
     owners=["team:product"],
     kinds={"python"},
-    deps=["model_evaluation"],
+    deps=["model_evaluation", "model_evaluation_by_segment"],
     check_specs=[
         *(dg.AssetCheckSpec(name, asset="champion_model", description=text) for name, text in TARGETS.items()),
         dg.AssetCheckSpec("signed_off", asset="champion_model", description="The candidate was made champion."),
     ],
-    code_version=source_version("", acceptance),
+    code_version=source_version("", acceptance, targets),
 )
 def champion_model(
     context: dg.AssetExecutionContext, shop: Shop
@@ -119,7 +136,7 @@ def champion_model(
     name = shop.registry.candidate()
     if name is None:
         raise dg.Failure(description="There is no candidate yet. Materialise churn_model first.", allow_retries=False)
-    verdicts = judge_candidate(shop, name)
+    verdicts = judge_candidate(shop, name, run_id=context.run.run_id)
     for verdict in verdicts:
         yield dg.AssetCheckResult(
             check_name=verdict.name,
