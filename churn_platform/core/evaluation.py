@@ -246,3 +246,10 @@ def _check_enough(
             f"No snapshot's label window of {window_days} days ends by the fold {fold}; the training set has {exist}. "
             "Choose a later fold or load a longer history."
         )
+    for which, rows in (("the training snapshots", training), (f"the fold {fold}", test)):
+        if rows["churned"].n_unique() < 2:
+            same = "churned" if rows["churned"].to_numpy().any() else "stayed"
+            raise NotEnoughData(
+                f"All {rows.height} customers of {which} {same}, so no model can be trained and tested. Load a longer "
+                "history, or change [churn] in churn.toml, such as horizon_days, until some churn and some stay."
+            )

@@ -1,9 +1,9 @@
 """Expected maximum profit of a retention campaign (EMP): Verbraken, Verbeke and Baesens 2013, 'A Novel Profit
 Maximizing Metric for Measuring Classification Performance of Customer Churn Prediction Models', IEEE TKDE 25(5).
 
-A campaign contacts everyone above a threshold. A share gamma of the contacted churners accepts the offer and stays; it is
-unknown, with a Beta(6, 14) distribution. Every contacted stayer takes the offer. Per customer of the population, with the
-churners F0 and stayers F1 contacted as shares of everyone, the profit is
+A campaign contacts everyone above a threshold. A share gamma of the contacted churners accepts the offer and stays; it
+is unknown, with a Beta(6, 14) distribution. Every contacted stayer takes the offer. Per customer of the population,
+with the churners F0 and stayers F1 contacted as shares of everyone, the profit is
 
     LIFETIME_VALUE * (gamma * (1 - delta) - phi) * F0 - LIFETIME_VALUE * (delta + phi) * F1
 

@@ -153,6 +153,24 @@ def test_an_unknown_fold_and_a_short_history_are_named() -> None:
         evaluate_fold(FRAME, date(2024, 3, 1), FEATURES, PROTOCOL)
 
 
+@pytest.mark.parametrize(("outcome", "same"), [(0, "stayed"), (1, "churned")])
+def test_one_outcome_only_is_refused_with_where_and_what_to_do(outcome: int, same: str) -> None:
+    def alike(snapshots: pl.Expr) -> pl.DataFrame:
+        return FRAME.with_columns(churned=pl.when(snapshots).then(pl.lit(outcome, pl.Int8)).otherwise("churned"))
+
+    with pytest.raises(NotEnoughData, match=f"All 2000 customers of the training snapshots {same}.*horizon_days"):
+        evaluate_fold(alike(pl.col("snapshot_date") <= date(2024, 4, 30)), FOLD, FEATURES, PROTOCOL)
+    with pytest.raises(NotEnoughData, match=f"All 400 customers of the fold 2024-07-29 {same}.*horizon_days"):
+        evaluate_fold(alike(pl.col("snapshot_date") == FOLD), FOLD, FEATURES, PROTOCOL)
+
+
+def test_constant_features_alone_are_refused_and_beside_others_left_out(evaluated: FoldEvaluation) -> None:
+    assert evaluated.champion.report.dropped_features == ("views_30d",)
+    constant = FRAME.with_columns(recency_days=pl.lit(9, pl.Int64))
+    with pytest.raises(NotEnoughData, match=r"0 such features\. Load a longer history"):
+        evaluate_fold(constant, FOLD, ["recency_days", "views_30d"], PROTOCOL)
+
+
 def test_missing_columns_and_leaks_are_named() -> None:
     with pytest.raises(InputError, match=r"lacks the column 'spend_90'\. Did you mean 'spend_90d'"):
         evaluate_fold(FRAME, FOLD, [*FEATURES, "spend_90"], PROTOCOL)

@@ -10,9 +10,13 @@ from churn_platform.core.evaluation import CHAMPION
 from churn_platform.errors import UsageError
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
+from churn_platform.registry.candidate import train_candidate
 from churn_platform.settings import Home
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.gate import create_table
+from churn_platform_tests.core.shop_frame import FEATURES, WINDOW_DAYS, shop_frame
+
+FRAME = shop_frame(users=60, snapshots=6)
 
 
 @pytest.fixture
@@ -84,19 +88,58 @@ def promote(shop: Shop, version: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return int(ended.value.code or 0)
 
 
-def test_the_command_promotes_what_meets_its_targets_and_nothing_else(
-    evaluated: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def trained(evaluated: Shop) -> Shop:
+    """Models v1 and v2 of `evaluated` as files, both candidates."""
     for version in ("v1", "v2"):
-        evaluated.models.save(version, {"model.json": b"{}"}, {})
+        train_candidate(
+            FRAME,
+            FEATURES,
+            window_days=WINDOW_DAYS,
+            name=version,
+            definition_version=evaluated.definition.version,
+            store=evaluated.models,
+        )
         evaluated.registry.record(version, "candidate", actor="platform", at=evaluated.now(), reason="trained")
-    assert promote(evaluated, "v2", monkeypatch) == 2
+    return evaluated
+
+
+def test_the_command_promotes_what_meets_its_targets_and_nothing_else(
+    trained: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert promote(trained, "v2", monkeypatch) == 2
     said = capsys.readouterr().err
     assert "v2 misses its targets: minimum_auc is 0.5000, required ≥ 0.6" in said
     assert "not_better_than_in_sample is 0.0300, required ≤ 0, or explained" in said
-    assert evaluated.registry.champion() is None
-    assert promote(evaluated, "v1", monkeypatch) == 0
-    assert evaluated.registry.champion() == "v1"
+    assert trained.registry.champion() is None
+    assert promote(trained, "v1", monkeypatch) == 0
+    assert trained.registry.champion() == "v1"
+
+
+def test_a_definition_that_was_changed_after_the_training_refuses_the_promotion_until_it_is_restored(
+    trained: Shop, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.definition_file.write_text("[churn]\nhorizon_days = 60\n", encoding="utf-8")
+    assert promote(trained, "v1", monkeypatch) == 2
+    said = capsys.readouterr().err
+    assert "'v1' was trained for the product definition" in said and "Train for it with 'churn run'" in said
+    assert trained.registry.champion() is None
+    home.definition_file.write_text("[targets]\nminimum_auc = 0.7\n", encoding="utf-8")
+    assert promote(trained, "v1", monkeypatch) == 0, "another target is no other definition"
+
+
+def test_a_model_folder_with_a_changed_byte_is_not_promoted(
+    trained: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = trained.models.folder / "v1" / "model.json"
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b"1", b"2", 1))
+    assert promote(trained, "v1", monkeypatch) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "model.json has changed since the model was saved" in said and "from a backup" in said
+    assert trained.registry.champion() is None
+    file.write_bytes(content)
+    assert promote(trained, "v1", monkeypatch) == 0
 
 
 def test_a_model_that_was_not_evaluated_is_refused(evaluated: Shop) -> None:

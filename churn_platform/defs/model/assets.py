@@ -10,7 +10,7 @@ from churn_platform.contracts import targets
 from churn_platform.core import acceptance, segment_evaluation
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
-from churn_platform.errors import NotEnoughData
+from churn_platform.errors import ChurnError, NotEnoughData
 from churn_platform.orchestration import segments_of_folds
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.fold_customers import everyone_at_folds, labelled_customers
@@ -20,7 +20,7 @@ from churn_platform.orchestration.model_reports import (
     keep_predictions,
     write_model_reports,
 )
-from churn_platform.orchestration.promotion import judge_candidate
+from churn_platform.orchestration.promotion import judge_candidate, require_scorable
 from churn_platform.orchestration.segments_of_folds import evaluations_by_segment
 from churn_platform.orchestration.shop import Shop
 from churn_platform.registry import candidate
@@ -30,6 +30,7 @@ from churn_platform.warehouse.connection import table_exists
 
 GROUP = "4_model"
 PLATFORM = "platform"
+SIGNED_OFF = "signed_off"
 
 
 @dg.definitions
@@ -122,7 +123,7 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
     deps=["model_evaluation", "model_evaluation_by_segment"],
     check_specs=[
         *(dg.AssetCheckSpec(name, asset="champion_model", description=text) for name, text in TARGETS.items()),
-        dg.AssetCheckSpec("signed_off", asset="champion_model", description="The candidate was made champion."),
+        dg.AssetCheckSpec(SIGNED_OFF, asset="champion_model", description="The candidate was made champion."),
     ],
     code_version=source_version("", acceptance, targets),
 )
@@ -136,7 +137,13 @@ def champion_model(
     name = shop.registry.candidate()
     if name is None:
         raise dg.Failure(description="There is no candidate yet. Materialise churn_model first.", allow_retries=False)
-    verdicts = judge_candidate(shop, name, run_id=context.run.run_id)
+    try:
+        require_scorable(shop, name)
+        verdicts = judge_candidate(shop, name, run_id=context.run.run_id)
+    except ChurnError as error:
+        for check in (*TARGETS, SIGNED_OFF):
+            yield dg.AssetCheckResult(check_name=check, passed=False, description=str(error))
+        raise dg.Failure(description=str(error), allow_retries=False) from error
     for verdict in verdicts:
         yield dg.AssetCheckResult(
             check_name=verdict.name,
@@ -156,7 +163,7 @@ def champion_model(
         else "It misses a target."
     )
     yield dg.AssetCheckResult(
-        check_name="signed_off", passed=signed, description=how or None, metadata={"model_version": name}
+        check_name=SIGNED_OFF, passed=signed, description=how or None, metadata={"model_version": name}
     )
     pages = write_model_reports(shop, name, verdicts)
     yield dg.MaterializeResult(
