@@ -21,7 +21,7 @@ from churn_platform.onboarding.initialise import initialise
 from churn_platform.onboarding.report import next_command, print_columns, print_trial
 from churn_platform.orchestration.gathering import POSTGRES, fetch, own_files, pull_rows
 from churn_platform.orchestration.model_reports import update_acceptance
-from churn_platform.orchestration.promotion import judge_candidate
+from churn_platform.orchestration.promotion import judge_candidate, require_scorable
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.data_readiness import read_report
 from churn_platform.restatement import print_restatement, restate_file
@@ -219,11 +219,14 @@ def readiness(home: HomeOption = None) -> None:
 
 @app.command()
 def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None) -> None:
-    """Sign a candidate off: from the next refresh on it scores. Refused if it misses a target of churn.toml."""
+    """Sign a candidate off: from the next refresh on it scores.
+
+    Refused if it misses a target of churn.toml, was trained for another definition, or its files have changed.
+    """
     shop = Shop(home_folder=str(_home(home).root))
     with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
         lock.acquire(f"churn promote {model}")
-        shop.models.manifest(model)
+        require_scorable(shop, model)
         verdicts = judge_candidate(shop, model)
         missed = [verdict for verdict in verdicts if not verdict.met]
         if missed:

@@ -53,6 +53,9 @@ class Targets(_Section):
 
     minimum_auc: Share = 0.6
     maximum_auc: Share = Field(default=0.95, description="above this model or feature is too good: look for a leak")
+    better_out_of_time_because: str = Field(
+        default="", description="why the model may do better than on its own training rows; empty: nobody has said why"
+    )
     minimum_ks: Share = 0.1
     minimum_recall_at_capacity: Share = Field(default=0.0, description="share of churners that one campaign reaches")
     minimum_coverage: Share = Field(default=0.99, description="share of eligible customers with a score")

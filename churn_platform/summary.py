@@ -62,7 +62,8 @@ def _population(connection: duckdb.DuckDBPyConnection, home: Home) -> Table:
         " FROM churn_scores_latest"
     ).fetchall()[0]
     observed = connection.sql(
-        "SELECT fold, value FROM model_evaluation WHERE metric = 'churn_rate' ORDER BY fold DESC LIMIT 1"
+        "SELECT fold, value FROM model_evaluation WHERE metric = 'churn_rate' AND population = 'eligible'"
+        " ORDER BY fold DESC LIMIT 1"
     ).fetchall()
     table = _facts("Scores")
     table.add_row("snapshot", f"{snapshot} (everything before its midnight)")

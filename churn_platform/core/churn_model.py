@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any, Self
 
@@ -161,6 +161,31 @@ class ChurnModel:
             without_bgnbd=f"the features lack {', '.join(missing)}" if missing else None,
         )
         return cls(boosted, logistic, bgnbd, choice.weights, SeasonalRates.of(outcome, snapshot_date), report)
+
+    def trained_alike(
+        self,
+        features: pl.DataFrame,
+        churned: ArrayLike,
+        snapshot_date: pl.Series,
+        *,
+        window_days: int,
+        parameters: BoostingParameters | None = None,
+    ) -> Self:
+        """A model of the same rounds and weights, trained on other rows; its report stays this model's.
+
+        Arguments and errors as for `train`.
+        """
+        outcome = np.asarray(churned, dtype=np.float64)
+        settings = parameters or BoostingParameters()
+        return replace(
+            self,
+            boosted=BoostedModel.fit(features, outcome, rounds=self.report.rounds, parameters=settings),
+            logistic=LogisticBaseline.fit(features, outcome),
+            bgnbd=BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days)
+            if self.weights.bgnbd
+            else None,
+            season=SeasonalRates.of(outcome, snapshot_date),
+        )
 
     def predict_margin(self, features: pl.DataFrame) -> Floats:
         """Log-odds of churn, shape (rows,), by which users are ranked.

@@ -53,8 +53,7 @@ def separation(y: ArrayLike, p: ArrayLike) -> pl.DataFrame:
 def reliability(y: ArrayLike, p: ArrayLike, *, bins: int = 10) -> pl.DataFrame:
     """One row per bin of about equal counts: users, predicted (mean probability), observed (churn rate), lower, upper.
 
-    lower and upper are Wilson's 95 % interval of the rate (Wilson 1927, 'Probable Inference, the Law of Succession, and
-    Statistical Inference', JASA 22).
+    lower and upper are the `wilson_interval` of the rate.
     """
     outcome, score = _checked(y, p)
     number = bin_of(score, equal_count_edges(score, bins))
@@ -63,17 +62,17 @@ def reliability(y: ArrayLike, p: ArrayLike, *, bins: int = 10) -> pl.DataFrame:
     users = users[filled]
     predicted = np.bincount(number, weights=score)[filled] / users
     observed = np.bincount(number, weights=outcome)[filled] / users
-    middle = (observed + _Z**2 / (2 * users)) / (1 + _Z**2 / users)
-    half = _Z / (1 + _Z**2 / users) * np.sqrt(observed * (1 - observed) / users + _Z**2 / (4 * users**2))
-    return pl.DataFrame(
-        {
-            "users": users,
-            "predicted": predicted,
-            "observed": observed,
-            "lower": np.maximum(middle - half, 0.0),
-            "upper": np.minimum(middle + half, 1.0),
-        }
-    )
+    lower, upper = wilson_interval(observed, users)
+    return pl.DataFrame({"users": users, "predicted": predicted, "observed": observed, "lower": lower, "upper": upper})
+
+
+def wilson_interval(rate: ArrayLike, users: ArrayLike) -> tuple[Floats, Floats]:
+    """95 % interval of a rate among so many users (Wilson 1927, 'Probable Inference, the Law of Succession, and
+    Statistical Inference', JASA 22)."""
+    observed, count = np.asarray(rate, dtype=np.float64), np.asarray(users, dtype=np.float64)
+    middle = (observed + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+    half = _Z / (1 + _Z**2 / count) * np.sqrt(observed * (1 - observed) / count + _Z**2 / (4 * count**2))
+    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
 
 
 def distribution(p: ArrayLike, *, bins: int = 20) -> pl.DataFrame:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer, missing_history
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.gradient_boosting import BoostingParameters
+from churn_platform.core.held_out import held_out_auc, snapshot_auc
 from churn_platform.core.logistic_baseline import LogisticBaseline
-from churn_platform.core.metrics import Interval, auc, evaluate, paired_gain
+from churn_platform.core.metrics import evaluate_models
 from churn_platform.core.psi import psi
 from churn_platform.core.purging import closed_by
 from churn_platform.core.recency_rule import RecencyRule
@@ -23,8 +24,10 @@ RECENCY_RULE = "recency_rule"
 LOGISTIC = "logistic"
 RICH_LOGISTIC = "logistic_all_features"
 GAINS = ("auc", "pr_auc", "log_loss")
+ELIGIBLE, ALL = "eligible", "all"
 
 Floats = NDArray[np.float64]
+Row = tuple[date, str, str, str, float, float | None, float | None]
 
 _ROW_SCHEMA = {
     "fold": pl.Date,
@@ -46,7 +49,6 @@ class Protocol:
 
     window_days: int
     capacity: int
-    population: str = "eligible"
     resamples: int = 1000
     seed: int = 0
     parameters: BoostingParameters | None = None
@@ -56,12 +58,18 @@ class Protocol:
 class FoldEvaluation:
     """One fold's result.
 
-    `predictions`: grain user of the fold, in the order of the frame given: its key columns, snapshot_date, churned,
-    and one probability column per model. `rows`: grain (fold, population, model, metric) with value, lower, upper;
-    the interval is null for in_sample_auc, the mean over the training snapshots of the AUC on their own rows, and
-    psi, from the training rows before the season's part. Metrics ending in `_gain` stand in a baseline's row and tell
-    by how much the champion is better than it (paired over users, positive = champion better). The baseline BGNBD
-    takes part where the frame has its columns.
+    `predictions`: grain eligible user of the fold, in the order of the frame given: its key columns, snapshot_date,
+    churned, and one probability column per model; `everyone` likewise of all customers, None where they were not given.
+    `rows`: grain (fold, population, model, metric) with value, lower, upper.
+
+    Without interval, and of the eligible only, since models learn from these: in_sample_auc, the mean over the training
+    snapshots of the AUC on their own rows; psi, from the training rows before the season's part; and, of the champion,
+    out_of_sample_auc (core/held_out.py). auc_surplus is by how much the champion's AUC exceeds its in_sample_auc, less
+    what the recency rule, which cannot overfit, exceeds its own by: customers of the fold who are easier to tell apart
+    are so for the rule too. Above 0 it asks for an explanation, such as a leak.
+
+    Metrics ending in `_gain` stand in a baseline's row and tell by how much the champion is better than it (paired over
+    users, positive = champion better). The baseline BGNBD takes part where the frame has its columns.
     """
 
     fold: date
@@ -71,17 +79,26 @@ class FoldEvaluation:
     training_rows: int
     training_snapshots: tuple[date, ...]
     predictions: pl.DataFrame
+    everyone: pl.DataFrame | None
     rows: pl.DataFrame
 
 
-def evaluate_fold(frame: pl.DataFrame, fold: date, features: Sequence[str], protocol: Protocol) -> FoldEvaluation:
+def evaluate_fold(
+    frame: pl.DataFrame,
+    fold: date,
+    features: Sequence[str],
+    protocol: Protocol,
+    everyone: pl.DataFrame | None = None,
+) -> FoldEvaluation:
     """Train the recipe and the baselines on the snapshots purged for `fold`, and score the fold's users.
 
     Args:
-        frame: one row per user and snapshot with snapshot_date, churned (0 or 1), the features (recency_days among
-            them), and any key columns. Snapshots whose label window reaches beyond `fold` are left out of training.
+        frame: one row per eligible user and snapshot with user_id, snapshot_date, churned (0 or 1), the features
+            (recency_days among them), and any key columns. Snapshots whose label window reaches beyond `fold` are left
+            out of training.
         fold: a snapshot_date of the frame.
         features: the columns to train on.
+        everyone: the same columns for all customers of the fold, eligible or not, to be tested on as population ALL.
 
     Raises:
         InputError: a column is missing or cannot be a feature.
@@ -115,6 +132,18 @@ def evaluate_fold(frame: pl.DataFrame, fold: date, features: Sequence[str], prot
     in_sample, out_of_time = scores(training, margins[0]), scores(test, margins[1])
     drift = {model: psi(in_sample[model], probability) for model, probability in out_of_time.items()}
     drift[CHAMPION] = psi(*margins)  # what the season adds is no drift of the customers
+    rows = [
+        *_tested(fold, ELIGIBLE, test["churned"].to_numpy(), out_of_time, protocol),
+        *_against_training(fold, training, in_sample, drift),
+    ]
+    held_out = held_out_auc(training, features, champion, protocol.window_days, protocol.parameters)
+    if held_out is not None:
+        rows.append((fold, ELIGIBLE, CHAMPION, "out_of_sample_auc", held_out, None, None))
+    rows.append(_surplus(rows))
+    of_everyone = None
+    if everyone is not None:
+        of_everyone = scores(everyone, champion.predict_margin(everyone))
+        rows += _tested(fold, ALL, everyone["churned"].to_numpy(), of_everyone, protocol)
     return FoldEvaluation(
         fold=fold,
         champion=champion,
@@ -122,8 +151,9 @@ def evaluate_fold(frame: pl.DataFrame, fold: date, features: Sequence[str], prot
         churn_rate=float(test["churned"].to_numpy().mean()),
         training_rows=training.height,
         training_snapshots=tuple(sorted(training["snapshot_date"].unique().to_list())),
-        predictions=test.drop(features).with_columns(pl.Series(name, p) for name, p in out_of_time.items()),
-        rows=_rows(fold, protocol, test, out_of_time, training=training, in_sample=in_sample, drift=drift),
+        predictions=_predictions(test, features, out_of_time),
+        everyone=None if everyone is None or of_everyone is None else _predictions(everyone, features, of_everyone),
+        rows=pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row"),
     )
 
 
@@ -142,55 +172,61 @@ def _bgnbd(training: pl.DataFrame, window_days: int) -> BetaGeometricScorer | No
     return BetaGeometricScorer.fit(training, outcome, training["snapshot_date"], window_days=window_days)
 
 
-def _rows(
-    fold: date,
-    protocol: Protocol,
-    test: pl.DataFrame,
-    out_of_time: dict[str, Floats],
-    *,
-    training: pl.DataFrame,
-    in_sample: dict[str, Floats],
-    drift: dict[str, float],
-) -> pl.DataFrame:
-    later, outcome = test["churned"].to_numpy(), training["churned"].to_numpy()
-    rows: list[tuple[date, str, str, str, float, float | None, float | None]] = []
-
-    def add(model: str, metric: str, interval: Interval) -> None:
-        rows.append((fold, protocol.population, model, metric, interval.value, interval.lower, interval.upper))
-
-    for model, probability in out_of_time.items():
-        intervals = evaluate(
-            later, probability, capacity=protocol.capacity, resamples=protocol.resamples, seed=protocol.seed
-        )
-        for metric, interval in intervals.items():
-            add(model, metric, interval)
-        learnt = _mean_auc(training["snapshot_date"], outcome, in_sample[model])
-        rows.append((fold, protocol.population, model, "in_sample_auc", learnt, None, None))
-        rows.append((fold, protocol.population, model, "psi", drift[model], None, None))
-    for baseline in [model for model in out_of_time if model != CHAMPION]:
-        for metric in GAINS:
-            gain = paired_gain(
-                later,
-                out_of_time[CHAMPION],
-                out_of_time[baseline],
-                metric,
-                resamples=protocol.resamples,
-                seed=protocol.seed,
-            )
-            add(baseline, f"{metric}_gain", gain)
-    return pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row")
+def _predictions(users: pl.DataFrame, features: Sequence[str], probabilities: dict[str, Floats]) -> pl.DataFrame:
+    return users.drop(features).with_columns(pl.Series(name, p) for name, p in probabilities.items())
 
 
-def _mean_auc(snapshot_date: pl.Series, outcome: Floats, probability: Floats) -> float:
-    """Over the snapshots on which somebody churned and somebody stayed (a fold is one snapshot too), else over all."""
-    days = snapshot_date.to_numpy()
-    each = [days == day for day in np.unique(days)]
-    mixed = [at for at in each if len(np.unique(outcome[at])) > 1] or [np.ones(len(days), dtype=np.bool_)]
-    return float(np.mean([auc(outcome[at], probability[at]) for at in mixed]))
+def _tested(
+    fold: date, population: str, outcome: Floats, probabilities: dict[str, Floats], protocol: Protocol
+) -> list[Row]:
+    """Every metric of every model on the same users, and the champion's gains over each baseline."""
+    found = evaluate_models(
+        outcome,
+        probabilities,
+        capacity=protocol.capacity,
+        gains=GAINS,
+        resamples=protocol.resamples,
+        seed=protocol.seed,
+    )
+    return [
+        (fold, population, model, metric, interval.value, interval.lower, interval.upper)
+        for model, intervals in found.items()
+        for metric, interval in intervals.items()
+    ]
+
+
+def _against_training(
+    fold: date, training: pl.DataFrame, in_sample: dict[str, Floats], drift: dict[str, float]
+) -> list[Row]:
+    outcome = training["churned"].to_numpy()
+    rows: list[Row] = []
+    for model, probability in in_sample.items():
+        learnt = snapshot_auc(training["snapshot_date"], outcome, probability)
+        rows.append((fold, ELIGIBLE, model, "in_sample_auc", learnt, None, None))
+        rows.append((fold, ELIGIBLE, model, "psi", drift[model], None, None))
+    return rows
+
+
+def _surplus(rows: Sequence[Row]) -> Row:
+    """The champion's auc_surplus; its interval is that of the AUC out of time."""
+    found = {(row[2], row[3]): row for row in rows}
+    value_of = {key: row[4] for key, row in found.items()}
+    easier = value_of[RECENCY_RULE, "auc"] - value_of[RECENCY_RULE, "in_sample_auc"]
+    usual = value_of[CHAMPION, "in_sample_auc"] + max(0.0, easier)
+    fold, _, _, _, value, lower, upper = found[CHAMPION, "auc"]
+    return (
+        fold,
+        ELIGIBLE,
+        CHAMPION,
+        "auc_surplus",
+        value - usual,
+        None if lower is None else lower - usual,
+        None if upper is None else upper - usual,
+    )
 
 
 def _check_columns(frame: pl.DataFrame, features: Sequence[str]) -> None:
-    for name in ("snapshot_date", "churned", "recency_days", *features):
+    for name in ("user_id", "snapshot_date", "churned", "recency_days", *features):
         if name not in frame.columns:
             raise InputError(f"The training set lacks the column '{name}'.{suggest(name, frame.columns)}")
     leaking = sorted({"snapshot_date", "churned"} & set(features))
@@ -210,3 +246,10 @@ def _check_enough(
             f"No snapshot's label window of {window_days} days ends by the fold {fold}; the training set has {exist}. "
             "Choose a later fold or load a longer history."
         )
+    for which, rows in (("the training snapshots", training), (f"the fold {fold}", test)):
+        if rows["churned"].n_unique() < 2:
+            same = "churned" if rows["churned"].to_numpy().any() else "stayed"
+            raise NotEnoughData(
+                f"All {rows.height} customers of {which} {same}, so no model can be trained and tested. Load a longer "
+                "history, or change [churn] in churn.toml, such as horizon_days, until some churn and some stay."
+            )

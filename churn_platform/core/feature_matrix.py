@@ -67,6 +67,7 @@ def trainable(features: pl.DataFrame, churned: ArrayLike) -> tuple[NDArray[np.fl
     if not varying or len(np.unique(outcome)) < 2:
         raise NotEnoughData(
             f"Training needs churners, stayers and a feature that varies; {len(outcome)} rows hold "
-            f"{int(outcome.sum())} churners and {len(varying)} such features. Load a longer history."
+            f"{int(outcome.sum())} churners and {len(varying)} such features. Load a longer "
+            "history, or change [churn] in churn.toml, such as horizon_days, until some churn and some stay."
         )
     return outcome, varying, constant

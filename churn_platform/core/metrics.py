@@ -4,12 +4,15 @@ Every metric is computed on weighted users, so that all resamples of a bootstrap
 a resample is a row of counts, shape (resamples, users). `y` is 1 for churned, `p` is P(churn), one row per user.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from churn_platform.core.calibration_line import calibration_intercept, calibration_slope
+from churn_platform.core.maximum_profit import cut_points, expected_maximum_profit
 from churn_platform.errors import InputError, NotEnoughData, suggest
 
 Floats = NDArray[np.float64]
@@ -81,49 +84,80 @@ def recall_at_capacity(y: ArrayLike, p: ArrayLike, capacity: int) -> float:
     return _point("recall_at_capacity", y, p, capacity)
 
 
+def precision_at_capacity(y: ArrayLike, p: ArrayLike, capacity: int) -> float:
+    """Churn rate of the `capacity` users with the highest scores; a tied group is taken in part."""
+    return _point("precision_at_capacity", y, p, capacity)
+
+
+def bottom_decile_lift(y: ArrayLike, p: ArrayLike) -> float:
+    """Retention rate of the 10 % with the lowest scores over that of all; a tied group is taken in part."""
+    return _point("bottom_decile_lift", y, p)
+
+
+def emp(y: ArrayLike, p: ArrayLike) -> float:
+    """Expected maximum profit per user, for the values of core/maximum_profit.py."""
+    return _point("emp", y, p)
+
+
+def slope(y: ArrayLike, p: ArrayLike) -> float:
+    """Calibration slope (core/calibration_line.py): 1 is best, below 1 the probabilities are too extreme."""
+    return _point("calibration_slope", y, p)
+
+
+def intercept(y: ArrayLike, p: ArrayLike) -> float:
+    """Calibration intercept (core/calibration_line.py), log-odds: 0 is best, above 0 the probabilities are too low."""
+    return _point("calibration_intercept", y, p)
+
+
 def evaluate(y: ArrayLike, p: ArrayLike, *, capacity: int, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
-    """Every metric of METRICS, each with its interval, all on the same resamples of users.
+    """Every metric of METRICS of one model, as `evaluate_models` does."""
+    return evaluate_models(y, {"": p}, capacity=capacity, resamples=resamples, seed=seed)[""]
+
+
+def evaluate_models(
+    y: ArrayLike,
+    probabilities: Mapping[str, ArrayLike],
+    *,
+    capacity: int,
+    gains: Sequence[str] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, Interval]]:
+    """Model → metric → its interval, all models and metrics on the same resamples of users.
+
+    A calibration slope that does not exist, as where all probabilities are alike, is left out.
 
     Args:
+        probabilities: model → P(churn) per user; the first is the one that the others are compared with.
         capacity: users that a campaign can contact.
+        gains: metrics of which every other model also gets `<metric>_gain`: how much better the first one is, paired
+            over users. Positive means better: for brier, log_loss and ece, where less is better, the difference turns.
         resamples: bootstrap resamples; one without a churner or a stayer is left out of the interval.
 
     Raises:
-        InputError: shapes differ, an outcome is not 0 or 1, or a probability is outside [0, 1].
+        InputError: shapes differ, an outcome is not 0 or 1, a probability is outside [0, 1]; or a metric of `gains` is
+            unknown or best neither high nor low.
         NotEnoughData: all users churned or none did.
     """
-    outcome, score = _checked(y, p, probabilities=True)
-    point = _values(outcome, score, np.ones((1, len(outcome))), list(METRICS), capacity)
-    blocks = [
-        _values(outcome, score, weights, list(METRICS), capacity)
-        for weights in _resampled_weights(len(outcome), resamples, seed)
-    ]
+    signs = {metric: _sign(metric) for metric in gains}
+    checked = {model: _checked(y, p, probabilities=True) for model, p in probabilities.items()}
+    first, users = next(iter(checked)), len(np.asarray(y))
+    blocks: list[dict[str, dict[str, Floats]]] = []
+    for weights in chain([np.ones((1, users))], _resampled_weights(users, resamples, seed)):
+        block = {model: _values(*scored, weights, list(METRICS), capacity) for model, scored in checked.items()}
+        for model in list(block)[1:]:
+            for metric, sign in signs.items():
+                block[model][f"{metric}_gain"] = sign * (block[first][metric] - block[model][metric])
+        blocks.append(block)
+    point, *resampled = blocks
     return {
-        name: _interval(float(point[name][0]), np.concatenate([block[name] for block in blocks])) for name in METRICS
+        model: {
+            metric: _interval(float(value[0]), np.concatenate([block[model][metric] for block in resampled]))
+            for metric, value in found.items()
+            if np.isfinite(value[0])
+        }
+        for model, found in point.items()
     }
-
-
-def paired_gain(
-    y: ArrayLike,
-    p: ArrayLike,
-    q: ArrayLike,
-    metric: str,
-    *,
-    capacity: int | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """How much better `p` is than `q` in one metric, on the same resamples of the same users.
-
-    Positive means that `p` is better: for brier, log_loss and ece, where less is better, it is q's value less p's.
-
-    Raises:
-        InputError: as `evaluate`; or an unknown metric, or recall_at_capacity without a capacity.
-        NotEnoughData: all users churned or none did.
-    """
-    gain, users = _paired(y, p, q, metric, capacity), len(np.asarray(y))
-    resampled = np.concatenate([gain(weights) for weights in _resampled_weights(users, resamples, seed)])
-    return _interval(float(gain(np.ones((1, users)))[0]), resampled)
 
 
 @dataclass(frozen=True)
@@ -142,11 +176,11 @@ def pooled_gain(folds: Sequence[PairedScores], metric: str, *, resamples: int = 
     A customer is drawn once for all folds, since the same customer's outcomes at two dates are not independent.
 
     Raises:
-        InputError, NotEnoughData: as `paired_gain`, for any fold.
+        InputError, NotEnoughData: as `evaluate_models`, for any fold.
     """
     names, index = np.unique(np.concatenate([np.asarray(fold.users) for fold in folds]), return_inverse=True)
     rows = np.split(index, np.cumsum([len(np.asarray(fold.users)) for fold in folds])[:-1])
-    gains = [_paired(fold.y, fold.p, fold.q, metric, None) for fold in folds]
+    gains = [_paired(fold.y, fold.p, fold.q, metric) for fold in folds]
     resampled = [
         np.mean([gain(weights[:, at]) for gain, at in zip(gains, rows, strict=True)], axis=0)
         for weights in _resampled_weights(len(names), resamples, seed)
@@ -155,21 +189,27 @@ def pooled_gain(folds: Sequence[PairedScores], metric: str, *, resamples: int = 
     return _interval(float(np.mean(point)), np.concatenate(resampled))
 
 
-def _paired(y: ArrayLike, p: ArrayLike, q: ArrayLike, metric: str, capacity: int | None) -> Callable[[Floats], Floats]:
+def _paired(y: ArrayLike, p: ArrayLike, q: ArrayLike, metric: str) -> Callable[[Floats], Floats]:
     """Weights, shape (resamples, users) → the gain of `p` over `q`, shape (resamples,)."""
-    if metric not in METRICS:
-        raise InputError(f"Unknown metric '{metric}'.{suggest(metric, list(METRICS))}")
-    probabilities = metric in _LOWER_IS_BETTER
-    outcome, first = _checked(y, p, probabilities=probabilities)
-    _, second = _checked(y, q, probabilities=probabilities)
-    sign = -1.0 if probabilities else 1.0
+    sign = _sign(metric)
+    outcome, first = _checked(y, p, probabilities=sign < 0)
+    _, second = _checked(y, q, probabilities=sign < 0)
 
     def gain(weights: Floats) -> Floats:
-        ours = _values(outcome, first, weights, [metric], capacity)[metric]
-        theirs = _values(outcome, second, weights, [metric], capacity)[metric]
+        ours = _values(outcome, first, weights, [metric], None)[metric]
+        theirs = _values(outcome, second, weights, [metric], None)[metric]
         return sign * (ours - theirs)
 
     return gain
+
+
+def _sign(metric: str) -> float:
+    """1 where more of a metric is better, -1 where less is."""
+    if metric not in METRICS:
+        raise InputError(f"Unknown metric '{metric}'.{suggest(metric, list(METRICS))}")
+    if metric in _BEST_AT_A_VALUE:
+        raise InputError(f"{metric} is best at a value of its own, so a difference is no gain. Compare log_loss.")
+    return -1.0 if metric in _LOWER_IS_BETTER else 1.0
 
 
 def _auc(ranked: _Ranked, _: int | None) -> Floats:
@@ -217,12 +257,44 @@ def _top_decile_lift(ranked: _Ranked, _: int | None) -> Floats:
     return np.asarray(_churners_among_best(ranked, total / 10) / (total / 10) / rate)
 
 
-def _recall_at_capacity(ranked: _Ranked, capacity: int | None) -> Floats:
-    if capacity is None or capacity < 1:
-        raise InputError(f"recall_at_capacity needs a capacity of at least 1 user, but got {capacity}.")
+def _bottom_decile_lift(ranked: _Ranked, _: int | None) -> Floats:
     total = ranked.weights.sum(axis=1)
-    contacted = total * min(1.0, capacity / len(ranked.score))
+    rate = ranked.stayers.sum(axis=1) / total
+    everyone = ranked.churners + ranked.stayers
+    return np.asarray(_weight_among_first(ranked.stayers, everyone, total / 10) / (total / 10) / rate)
+
+
+def _recall_at_capacity(ranked: _Ranked, capacity: int | None) -> Floats:
+    contacted = _contacted(ranked, capacity)
     return np.asarray(_churners_among_best(ranked, contacted) / ranked.churners.sum(axis=1))
+
+
+def _precision_at_capacity(ranked: _Ranked, capacity: int | None) -> Floats:
+    contacted = _contacted(ranked, capacity)
+    return np.asarray(_churners_among_best(ranked, contacted) / contacted)
+
+
+def _contacted(ranked: _Ranked, capacity: int | None) -> Floats:
+    """Weight of the users whom a campaign contacts, per resample."""
+    if capacity is None or capacity < 1:
+        raise InputError(f"A metric at capacity needs a capacity of at least 1 user, but got {capacity}.")
+    return np.asarray(ranked.weights.sum(axis=1) * min(1.0, capacity / len(ranked.score)))
+
+
+def _emp(ranked: _Ranked, _: int | None) -> Floats:
+    group_starts = np.flatnonzero(np.r_[True, np.diff(ranked.score) > 0])
+    churners = np.add.reduceat(ranked.outcome, group_starts)[::-1]
+    stayers = np.add.reduceat(1 - ranked.outcome, group_starts)[::-1]
+    cuts = cut_points(churners, stayers)  # of all users: a resample that chose its own would flatter itself
+    return expected_maximum_profit(ranked.churners[:, ::-1], ranked.stayers[:, ::-1], cuts)
+
+
+def _calibration_slope(ranked: _Ranked, _: int | None) -> Floats:
+    return calibration_slope(ranked.outcome, ranked.score, ranked.weights, inside=PROBABILITY_FLOOR)
+
+
+def _calibration_intercept(ranked: _Ranked, _: int | None) -> Floats:
+    return calibration_intercept(ranked.outcome, ranked.score, ranked.weights, inside=PROBABILITY_FLOOR)
 
 
 METRICS: dict[str, Callable[[_Ranked, int | None], Floats]] = {
@@ -234,8 +306,14 @@ METRICS: dict[str, Callable[[_Ranked, int | None], Floats]] = {
     "ece": _ece,
     "top_decile_lift": _top_decile_lift,
     "recall_at_capacity": _recall_at_capacity,
+    "precision_at_capacity": _precision_at_capacity,
+    "bottom_decile_lift": _bottom_decile_lift,
+    "emp": _emp,
+    "calibration_slope": _calibration_slope,
+    "calibration_intercept": _calibration_intercept,
 }
 _LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
+_BEST_AT_A_VALUE = frozenset({"calibration_slope", "calibration_intercept"})
 
 
 def _best_first(ranked: _Ranked) -> tuple[Floats, Floats]:
@@ -245,14 +323,18 @@ def _best_first(ranked: _Ranked) -> tuple[Floats, Floats]:
 
 def _churners_among_best(ranked: _Ranked, count: Floats) -> Floats:
     """Weight of churners among the `count` (per resample) best-scored users."""
-    churners, everyone = _best_first(ranked)
+    return _weight_among_first(*_best_first(ranked), count)
+
+
+def _weight_among_first(part: Floats, everyone: Floats, count: Floats) -> Floats:
+    """Weight of `part` among the first `count` (per resample) of everyone, a group being taken in part."""
     before = np.cumsum(everyone, axis=1) - everyone
     share_taken = np.clip((count[:, None] - before) / np.where(everyone > 0, everyone, 1), 0, 1)
-    return np.asarray((share_taken * churners).sum(axis=1))
+    return np.asarray((share_taken * part).sum(axis=1))
 
 
 def _point(name: str, y: ArrayLike, p: ArrayLike, capacity: int | None = None) -> float:
-    outcome, score = _checked(y, p, probabilities=name in _LOWER_IS_BETTER)
+    outcome, score = _checked(y, p, probabilities=name in _LOWER_IS_BETTER | _BEST_AT_A_VALUE)
     return float(_values(outcome, score, np.ones((1, len(outcome))), [name], capacity)[name][0])
 
 

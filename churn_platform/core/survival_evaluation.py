@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churn_platform.core.metrics import Interval, evaluate, paired_gain
+from churn_platform.core.metrics import evaluate_models
 from churn_platform.core.survival import (
     DAYS,
     HORIZONS,
@@ -113,7 +113,7 @@ def as_known_on(customers: pl.DataFrame, day: date, window_days: int) -> pl.Data
 
 
 def _curves(known: pl.DataFrame, users: pl.DataFrame, features: Sequence[str]) -> Mapping[str, Floats]:
-    """Model → P(active), shape (users, DAYS)."""
+    """Model → P(active), shape (users, DAYS); SURVIVAL_VIEW first."""
     fitted = fit_hazards(known, features)
     rates, probability = rates_only(fitted), users["probability"].to_numpy()
     overall = churned_by(known, 0).mean() if known.height else np.nan
@@ -138,16 +138,10 @@ def _measured(
         (SURVIVAL_VIEW, metric, value, None, None) for metric, value in facts.items()
     ]
 
-    def add(model: str, metric: str, interval: Interval) -> None:
-        rows.append((model, metric, interval.value, interval.lower, interval.upper))
-
-    for model, score in scores.items():
-        measured = evaluate(outcome, score, capacity=len(outcome), resamples=_RESAMPLES)
-        for metric in METRICS:
-            add(model, metric, measured[metric])
-        if model != SURVIVAL_VIEW:
-            gain = paired_gain(outcome, scores[SURVIVAL_VIEW], score, GAIN, resamples=_RESAMPLES)
-            add(model, f"{GAIN}_gain", gain)
+    measured = evaluate_models(outcome, scores, capacity=len(outcome), gains=(GAIN,), resamples=_RESAMPLES)
+    for model, found in measured.items():
+        kept = METRICS if model == SURVIVAL_VIEW else (*METRICS, f"{GAIN}_gain")
+        rows += [(model, metric, found[metric].value, found[metric].lower, found[metric].upper) for metric in kept]
     return rows
 
 

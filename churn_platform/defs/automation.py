@@ -40,6 +40,7 @@ TRAINING = (
     "churn_model",
     "model_evaluation",
     "survival_evaluation",
+    "model_evaluation_by_segment",
     "champion_model",
 )
 # Where only these fail, daily_refresh can still score with the champion or the next rung of the ladder.

@@ -40,7 +40,7 @@ def report_folder(shop: Shop, version: str) -> Path:
 
 
 def keep_predictions(shop: Shop, version: str, predictions: pl.DataFrame) -> None:
-    """Keep the out-of-time predictions of a model (fold, user_id, churned, probability) for its reports."""
+    """Keep the out-of-time predictions of a model: fold, user_id, is_eligible, churned, probability."""
     folder = report_folder(shop, version)
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / FOLDS) as draft:
@@ -50,6 +50,11 @@ def keep_predictions(shop: Shop, version: str, predictions: pl.DataFrame) -> Non
 def has_predictions(shop: Shop, version: str) -> bool:
     """Whether `keep_predictions` was called for the model."""
     return (report_folder(shop, version) / FOLDS).exists()
+
+
+def read_predictions(shop: Shop, version: str) -> pl.DataFrame:
+    """What `keep_predictions` kept."""
+    return pl.read_parquet(report_folder(shop, version) / FOLDS)
 
 
 def write_model_reports(shop: Shop, version: str, verdicts: list[Verdict]) -> dict[str, Path]:
@@ -94,10 +99,12 @@ def _history(shop: Shop, version: str) -> list[dict[str, object]]:
 
 def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, verdicts: list[Verdict]) -> ModelReport:
     model, manifest = ChurnModel.load(shop.models.load(version)), shop.models.manifest(version)
-    evaluation = connection.sql(
-        "SELECT * FROM model_evaluation WHERE model_version = $version ORDER BY fold DESC", params={"version": version}
-    ).pl()
-    predictions = pl.read_parquet(report_folder(shop, version) / FOLDS)
+    of_version = "WHERE model_version = $version ORDER BY fold DESC"
+    evaluation, segments = (
+        connection.sql(f"FROM {table} {of_version}", params={"version": version}).pl()
+        for table in ("model_evaluation", "model_evaluation_by_segment")
+    )
+    predictions = read_predictions(shop, version).filter("is_eligible")
     days = sorted(predictions["fold"].unique().to_list(), reverse=True)
     sample = _sample(shop, connection, days[0])
     contributions = model.contributions(sample)
@@ -111,6 +118,7 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
         windows=Windows(churn.activity, churn.lookback_days, churn.lead_days, churn.horizon_days),
         training=model.report,
         evaluation=evaluation,
+        segments=segments,
         folds={day.isoformat(): predictions.filter(fold=day) for day in days},
         features=parts,
         effects=_effects(parts, contributions, sample),

@@ -115,6 +115,11 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
             "definition_version": definition.version,
         }
 
+    def snapshot_values(self, snapshot: date) -> dict[str, Value]:
+        """Values of the SQL parameters that a snapshot decides."""
+        grace = self.history.grace_period(self.windows.label_end(snapshot), self.windows)
+        return {"snapshot_date": snapshot, "label_grace_days": grace.days}
+
     @property
     def models(self) -> ModelStore:
         return ModelStore(self.home.models)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from math import nan
 from typing import Any
 
@@ -15,13 +16,16 @@ from churn_platform.core import (
     bgnbd,
     bgnbd_scorer,
     binning,
+    calibration_line,
     churn_model,
     contributions,
     evaluation,
     feature_matrix,
     gradient_boosting,
+    held_out,
     logistic_baseline,
     matched_loss,
+    maximum_profit,
     metrics,
     psi,
     purging,
@@ -29,21 +33,31 @@ from churn_platform.core import (
     season,
 )
 from churn_platform.core.churn_model import ChurnModel
-from churn_platform.core.evaluation import CHAMPION, FoldEvaluation, Protocol, evaluate_fold
+from churn_platform.core.evaluation import ALL, CHAMPION, ELIGIBLE, FoldEvaluation, Protocol, evaluate_fold
 from churn_platform.core.snapshots import SnapshotPlan
 from churn_platform.registry.store import ModelStore
 
 LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
 RECIPE = (
-    bgnbd, bgnbd_scorer, binning, churn_model, contributions, evaluation, feature_matrix, gradient_boosting,
-    logistic_baseline, matched_loss, metrics, psi, purging, recency_rule, season,
+    bgnbd, bgnbd_scorer, binning, calibration_line, churn_model, contributions, evaluation, feature_matrix,
+    gradient_boosting, held_out, logistic_baseline, matched_loss, maximum_profit, metrics, psi, purging, recency_rule,
+    season,
 )  # fmt: skip
 
 
-def candidate_version(frame: pl.DataFrame, features: Sequence[str], plan: SnapshotPlan, definition_version: str) -> str:
-    """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe."""
+def candidate_version(
+    frame: pl.DataFrame,
+    features: Sequence[str],
+    plan: SnapshotPlan,
+    definition_version: str,
+    everyone: pl.DataFrame | None = None,
+) -> str:
+    """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe.
+
+    `everyone`: the customers whom `evaluate_candidate` tests on beside the eligible.
+    """
     digest = hashlib.sha256()
-    for column in frame.iter_columns():
+    for column in chain(frame.iter_columns(), everyone.iter_columns() if everyone is not None else ()):
         values = (
             column.cast(pl.Float64).fill_null(nan)
             if column.dtype.is_numeric()
@@ -99,55 +113,76 @@ def evaluate_candidate(
     *,
     protocol: Protocol,
     name: str,
-    eligible: Mapping[date, int],
+    labelled: Mapping[tuple[str, date], int],
+    everyone: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The tables of `evaluate_folds`.
 
     Args:
-        eligible: fold → labelled customers of it, of whom `coverage` is the share that was scored.
+        labelled: (population, fold) → customers of it with a label, of whom `coverage` is the share that was scored.
 
     Returns:
         Rows of the table model_evaluation: (model_version, fold, population, model, metric) with value, lower, upper;
-        and the predictions: fold, user_id, churned, probability (the candidate's).
+        and the predictions: fold, user_id, is_eligible, churned, probability (the candidate's), of everyone if given.
 
     Raises:
         NotEnoughData: a fold has nothing to learn from.
     """
     tables: list[pl.DataFrame] = []
     predictions: list[pl.DataFrame] = []
-    for found in evaluate_folds(frame, features, plan, protocol):
-        facts = {
-            "users": float(found.users),
-            "churn_rate": found.churn_rate,
-            "training_rows": float(found.training_rows),
-            "capacity": float(protocol.capacity),
-            "coverage": found.users / eligible[found.fold],
-        }
-        rows = [
-            (found.fold, protocol.population, CHAMPION, metric, value, None, None) for metric, value in facts.items()
-        ]
-        tables += [found.rows, pl.DataFrame(rows, schema=found.rows.schema, orient="row")]
-        predictions.append(
-            found.predictions.select("user_id", "churned", fold="snapshot_date", probability=pl.col(CHAMPION))
-        )
+    for found in evaluate_folds(frame, features, plan, protocol, everyone):
+        tables += [found.rows, _facts(found, protocol, labelled)]
+        predictions.append(_kept_predictions(found))
     return pl.concat(tables).select(pl.lit(name).alias("model_version"), pl.all()), pl.concat(predictions)
 
 
 def evaluate_folds(
-    frame: pl.DataFrame, features: Sequence[str], plan: SnapshotPlan, protocol: Protocol
+    frame: pl.DataFrame,
+    features: Sequence[str],
+    plan: SnapshotPlan,
+    protocol: Protocol,
+    everyone: pl.DataFrame | None = None,
 ) -> Iterator[FoldEvaluation]:
     """Evaluate the recipe at every fold, each time trained only on training snapshots whose labels had closed by then.
 
     Args:
         frame: grain (snapshot_date, user_id), with the snapshots of `plan.examined`.
+        everyone: the same columns for all customers of `plan.folds`, eligible or not.
 
     Raises:
         NotEnoughData: a fold has nothing to learn from.
     """
     for fold in plan.folds:
         yield evaluate_fold(
-            frame.filter(pl.col("snapshot_date").is_in([*plan.labelled, fold])), fold, features, protocol
+            frame.filter(pl.col("snapshot_date").is_in([*plan.labelled, fold])),
+            fold,
+            features,
+            protocol,
+            None if everyone is None else everyone.filter(snapshot_date=fold),
         )
+
+
+def _facts(found: FoldEvaluation, protocol: Protocol, labelled: Mapping[tuple[str, date], int]) -> pl.DataFrame:
+    """What the metrics of a fold were measured on, as rows of the candidate."""
+    facts: list[tuple[str, str, float]] = [
+        (ELIGIBLE, "training_rows", float(found.training_rows)),
+        (ELIGIBLE, "capacity", float(protocol.capacity)),
+    ]
+    for population, scored in ((ELIGIBLE, found.predictions), (ALL, found.everyone)):
+        if scored is not None:
+            facts += [
+                (population, "users", float(scored.height)),
+                (population, "churn_rate", float(scored["churned"].to_numpy().mean())),
+                (population, "coverage", scored.height / labelled[population, found.fold]),
+            ]
+    rows = [(found.fold, population, CHAMPION, metric, value, None, None) for population, metric, value in facts]
+    return pl.DataFrame(rows, schema=found.rows.schema, orient="row")
+
+
+def _kept_predictions(found: FoldEvaluation) -> pl.DataFrame:
+    eligible = pl.col("user_id").is_in(found.predictions["user_id"].implode())
+    scored = found.predictions if found.everyone is None else found.everyone
+    return scored.select("user_id", "churned", fold="snapshot_date", probability=pl.col(CHAMPION), is_eligible=eligible)
 
 
 def _iso(*dates: Sequence[date]) -> list[list[str]]:

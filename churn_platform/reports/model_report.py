@@ -11,15 +11,37 @@ from pydantic import TypeAdapter
 
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import TrainingReport
-from churn_platform.core.evaluation import CHAMPION
+from churn_platform.core.evaluation import ALL, CHAMPION, ELIGIBLE
 from churn_platform.core.reason_words import Language
 from churn_platform.reports.page import render_page, write_file
 from churn_platform.reports.words import in_words, words
 
 PRESENTATION, ACCEPTANCE, RECORD = "presentation.html", "acceptance.html", "acceptance.json"
 _MOST_IN_ACCEPTANCE = 10
-SHOWN_METRICS = ("auc", "pr_auc", "ks", "top_decile_lift", "recall_at_capacity", "log_loss", "brier", "ece")
-STABILITY = ("auc", "in_sample_auc", "ece", "psi", "coverage")
+SHOWN_METRICS = (
+    "auc", "pr_auc", "ks", "top_decile_lift", "bottom_decile_lift", "recall_at_capacity", "precision_at_capacity",
+    "emp", "log_loss", "brier", "ece", "calibration_slope", "calibration_intercept",
+)  # fmt: skip
+# From what the model knows best to what it knows least.
+SIDE_BY_SIDE = ("in_sample_auc", "out_of_sample_auc", "auc", "auc_surplus")
+ON_EVERYONE = (
+    "users",
+    "churn_rate",
+    "coverage",
+    "auc",
+    "pr_auc",
+    "ks",
+    "log_loss",
+    "brier",
+    "ece",
+    "calibration_slope",
+)
+IN_SEGMENTS = ("users", "churn_rate", "mean_probability", "auc", "ece")
+STABILITY = ("auc", "in_sample_auc", "out_of_sample_auc", "auc_surplus", "ece", "psi", "coverage")
+
+
+# Value, and the interval where there is one.
+_Figure = tuple[float, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -94,8 +116,8 @@ class ModelReport:
     """All that the reports tell of one model.
 
     Attributes:
-        evaluation: the rows of model_evaluation of this version.
-        folds: date of the fold → its customers with churned and probability (the model's), newest first.
+        evaluation, segments: the rows of model_evaluation and model_evaluation_by_segment of this version.
+        folds: date of the fold → its eligible customers with churned and probability (the model's), newest first.
         features: the strongest first.
         effects: feature → frame with columns value and effect.
         seasonal: whether the newest scores were moved by the season.
@@ -109,6 +131,7 @@ class ModelReport:
     windows: Windows
     training: TrainingReport
     evaluation: pl.DataFrame
+    segments: pl.DataFrame
     folds: Mapping[str, pl.DataFrame]
     features: Sequence[FeaturePart]
     effects: Mapping[str, pl.DataFrame]
@@ -130,21 +153,36 @@ class ModelReport:
         return sorted(found, key=lambda name: name != CHAMPION)
 
     @cached_property
-    def _cells(self) -> dict[tuple[date, str, str], tuple[float, float | None, float | None]]:
-        rows = self.evaluation.select("fold", "model", "metric", "value", "lower", "upper").iter_rows()
-        return {(fold, model, metric): (value, lower, upper) for fold, model, metric, value, lower, upper in rows}
+    def _cells(self) -> dict[tuple[date, str, str, str], _Figure]:
+        rows = self.evaluation.select("fold", "population", "model", "metric", "value", "lower", "upper").iter_rows()
+        return {tuple(key): figure for *key, value, lower, upper in rows for figure in [(value, lower, upper)]}
 
-    def cell(self, fold: date, model: str, metric: str) -> str:
+    @cached_property
+    def _segment_cells(self) -> dict[tuple[date, str, str], _Figure]:
+        rows = self.segments.select("fold", "segment", "metric", "value", "lower", "upper").iter_rows()
+        return {tuple(key): figure for *key, value, lower, upper in rows for figure in [(value, lower, upper)]}
+
+    @cached_property
+    def segment_names(self) -> list[str]:
+        """In the order in which a customer may pass through them."""
+        found = set(self.segments["segment"].to_list())
+        return [name for name in ("prospect", "new", "one_time", "active", "slowing", "lost") if name in found]
+
+    def cell(self, fold: date, model: str, metric: str, population: str = ELIGIBLE) -> str:
         """A figure with its interval where it has one; empty where it was not measured."""
-        found = self._cells.get((fold, model, metric))
-        if found is None:
-            return ""
-        value, lower, upper = found
-        return f"{value:.3f}" if lower is None else f"{value:.3f} [{lower:.3f}, {upper:.3f}]"
+        return _shown(metric, self._cells.get((fold, population, model, metric)))
+
+    def cell_of_all(self, fold: date, metric: str) -> str:
+        """A figure of the model on all customers of the fold, eligible or not."""
+        return self.cell(fold, CHAMPION, metric, ALL)
+
+    def cell_of_segment(self, fold: date, segment: str, metric: str) -> str:
+        """A figure of the model on the customers of a segment."""
+        return _shown(metric, self._segment_cells.get((fold, segment, metric)))
 
     def number(self, fold: date, metric: str) -> float:
         """A figure of the model itself; 0 where it was not measured."""
-        return self._cells.get((fold, CHAMPION, metric), (0.0, None, None))[0]
+        return self._cells.get((fold, ELIGIBLE, CHAMPION, metric), (0.0, None, None))[0]
 
     def record(self) -> AcceptanceRecord:
         """What the acceptance tells of it."""
@@ -183,6 +221,9 @@ def write_presentation(report: ModelReport, folder: Path, language: Language) ->
         losses={_mixture(name, told): loss for name, loss in report.training.losses.items()},
         champion=CHAMPION,
         metrics=SHOWN_METRICS,
+        side_by_side=SIDE_BY_SIDE,
+        on_everyone=ON_EVERYONE,
+        in_segments=IN_SEGMENTS,
         charts=evaluation_charts(report.folds, told),
         effects={name: effect_chart(effect, name, told) for name, effect in report.effects.items()},
         limits=_limits(report.record(), told),
@@ -227,6 +268,15 @@ def read_record(folder: Path) -> AcceptanceRecord | None:
 def _mixture(name: str, told: Mapping[str, str]) -> str:
     """What a part of TrainingReport.losses is called, such as 'boosted+logistic'."""
     return " + ".join(told["logistic_part" if part == "logistic" else part] for part in name.split("+"))
+
+
+def _shown(metric: str, figure: _Figure | None) -> str:
+    if figure is None:
+        return ""
+    value, lower, upper = figure
+    if metric == "users":
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if lower is None else f"{value:.3f} [{lower:.3f}, {upper:.3f}]"
 
 
 def _status(record: AcceptanceRecord, events: Sequence[str]) -> tuple[str, str]:

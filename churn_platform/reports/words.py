@@ -18,6 +18,7 @@ def words(language: Language) -> dict[str, str]:
 _SENTENCES = (
     (re.compile(r"(?P<gain>[+-]\d+\.\d+) over (?P<model>\w+)"), "gain_over_model"),
     (re.compile(r"trained on (?P<rows>\d+) rows of (?P<snapshots>\d+) snapshots"), "trained_on"),
+    (re.compile(r"≤ 0, or explained: (?P<why>.+)"), "zero_or_explained"),
 )
 
 

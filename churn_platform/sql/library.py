@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import duckdb
+import polars as pl
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.qualify import qualify
 
@@ -109,6 +110,10 @@ class Library:
         kept = f"SELECT * EXCLUDE ({quoted_list(sorted(absent))}) FROM" if absent else "FROM"
         self._run(connection, table, f"INSERT INTO {quoted(target)} BY NAME {kept} (", values, after="\n)")
 
+    def rows(self, connection: duckdb.DuckDBPyConnection, table: str, values: Mapping[str, Value]) -> pl.DataFrame:
+        """What the model of `table` gives for these values, written nowhere. Raises as `build` does."""
+        return self._run(connection, table, "", values).pl()
+
     def _run(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -116,12 +121,12 @@ class Library:
         into: str,
         values: Mapping[str, Value],
         after: str = "",
-    ) -> None:
+    ) -> duckdb.DuckDBPyConnection:
         model = self.models[table]
         for name in sorted(model.parameters - values.keys()):
             raise DefinitionError(f"{model.path}: parameter ${name} has no value here.{suggest(name, sorted(values))}")
         bound = {name: values[name] for name in model.parameters}
-        connection.execute(f"{into}\n{model.text}{after}", bound or None)
+        return connection.execute(f"{into}\n{model.text}{after}", bound or None)
 
 
 def load_library(folder: Path = FOLDER) -> Library:

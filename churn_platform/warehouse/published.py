@@ -21,6 +21,7 @@ PUBLISHED_TABLES = (
     "retention_campaign",
     "model_evaluation",
     "survival_evaluation",
+    "model_evaluation_by_segment",
     "model_registry",
     "data_readiness",
     "quality_results",

@@ -1,5 +1,6 @@
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -72,7 +73,11 @@ def test_rows_are_long_unique_and_complete(evaluated: FoldEvaluation) -> None:
         (pl.col("lower") <= pl.col("value")) & (pl.col("value") <= pl.col("upper"))
     )
     assert held.to_series().all()
-    assert set(evaluated.rows.filter(pl.col("lower").is_null())["metric"]) == {"in_sample_auc", "psi"}
+    assert set(evaluated.rows.filter(pl.col("lower").is_null())["metric"]) == {
+        "in_sample_auc",
+        "out_of_sample_auc",
+        "psi",
+    }
 
 
 def test_values_rescore_from_the_predictions(evaluated: FoldEvaluation) -> None:
@@ -81,6 +86,52 @@ def test_values_rescore_from_the_predictions(evaluated: FoldEvaluation) -> None:
     assert value(evaluated, CHAMPION, "auc")["value"] == pytest.approx(champion)
     assert value(evaluated, RECENCY_RULE, "auc_gain")["value"] == pytest.approx(champion - rule)
     assert value(evaluated, RECENCY_RULE, "auc_gain")["lower"] > 0
+
+
+def test_the_held_out_customers_score_lies_near_the_out_of_time_one(evaluated: FoldEvaluation) -> None:
+    assert value(evaluated, CHAMPION, "out_of_sample_auc")["value"] == pytest.approx(
+        value(evaluated, CHAMPION, "auc")["value"], abs=0.05
+    )
+
+
+def test_the_surplus_is_what_the_auc_gains_out_of_time_and_the_rule_does_not(evaluated: FoldEvaluation) -> None:
+    own, learnt = value(evaluated, CHAMPION, "auc"), value(evaluated, CHAMPION, "in_sample_auc")["value"]
+    rule = value(evaluated, RECENCY_RULE, "auc")["value"] - value(evaluated, RECENCY_RULE, "in_sample_auc")["value"]
+    surplus = value(evaluated, CHAMPION, "auc_surplus")
+    for end in ("value", "lower", "upper"):
+        assert surplus[end] == pytest.approx(own[end] - learnt - max(0.0, rule))
+    assert surplus["lower"] < 0
+
+
+def test_a_column_that_leaks_only_at_the_fold_shows_as_a_surplus() -> None:
+    """In training it is noise about the outcome, at the fold the outcome itself: as of a table filled in afterwards."""
+    noise = pl.Series("leak", np.random.default_rng(3).normal(0, 1.5, FRAME.height))
+    leaking = FRAME.with_columns(noise).with_columns(
+        leak=pl.when(pl.col("snapshot_date") == FOLD)
+        .then(pl.col("churned") * 6.0 - 3)
+        .otherwise(pl.col("leak") + pl.col("churned"))
+    )
+    found = evaluate_fold(leaking, FOLD, [*FEATURES, "leak"], PROTOCOL)
+    assert value(found, CHAMPION, "auc_surplus")["lower"] > 0
+
+
+def test_everyone_is_tested_by_the_same_models_and_moves_no_figure_of_the_eligible(evaluated: FoldEvaluation) -> None:
+    fold = FRAME.filter(pl.col("snapshot_date") == FOLD)
+    gone = fold.with_columns(
+        user_id=pl.lit("x") + pl.col("user_id"), recency_days=pl.lit(300, pl.Int64), churned=pl.lit(1, pl.Int8)
+    )
+    everyone = pl.concat([fold, gone.head(100)])
+    found = evaluate_fold(FRAME, FOLD, FEATURES, PROTOCOL, everyone)
+    assert found.rows.filter(population="eligible").equals(evaluated.rows)
+    assert found.predictions.equals(evaluated.predictions)
+    assert found.everyone is not None
+    assert found.everyone["user_id"].to_list() == everyone["user_id"].to_list()
+    assert found.everyone.head(fold.height).equals(found.predictions)
+    of_all = found.rows.filter(population="all")
+    assert set(of_all["model"]) == {CHAMPION, RECENCY_RULE, LOGISTIC, RICH_LOGISTIC}
+    assert set(of_all.filter(model=CHAMPION)["metric"]) == set(METRICS)
+    expected = auc(everyone["churned"], found.everyone[CHAMPION])
+    assert of_all.filter(model=CHAMPION, metric="auc")["value"].item() == pytest.approx(expected)
 
 
 def test_same_input_same_rows(evaluated: FoldEvaluation) -> None:
@@ -100,6 +151,24 @@ def test_an_unknown_fold_and_a_short_history_are_named() -> None:
         evaluate_fold(FRAME, date(2024, 8, 1), FEATURES, PROTOCOL)
     with pytest.raises(NotEnoughData, match="No snapshot's label window of 90 days ends by the fold 2024-03-01"):
         evaluate_fold(FRAME, date(2024, 3, 1), FEATURES, PROTOCOL)
+
+
+@pytest.mark.parametrize(("outcome", "same"), [(0, "stayed"), (1, "churned")])
+def test_one_outcome_only_is_refused_with_where_and_what_to_do(outcome: int, same: str) -> None:
+    def alike(snapshots: pl.Expr) -> pl.DataFrame:
+        return FRAME.with_columns(churned=pl.when(snapshots).then(pl.lit(outcome, pl.Int8)).otherwise("churned"))
+
+    with pytest.raises(NotEnoughData, match=f"All 2000 customers of the training snapshots {same}.*horizon_days"):
+        evaluate_fold(alike(pl.col("snapshot_date") <= date(2024, 4, 30)), FOLD, FEATURES, PROTOCOL)
+    with pytest.raises(NotEnoughData, match=f"All 400 customers of the fold 2024-07-29 {same}.*horizon_days"):
+        evaluate_fold(alike(pl.col("snapshot_date") == FOLD), FOLD, FEATURES, PROTOCOL)
+
+
+def test_constant_features_alone_are_refused_and_beside_others_left_out(evaluated: FoldEvaluation) -> None:
+    assert evaluated.champion.report.dropped_features == ("views_30d",)
+    constant = FRAME.with_columns(recency_days=pl.lit(9, pl.Int64))
+    with pytest.raises(NotEnoughData, match=r"0 such features\. Load a longer history"):
+        evaluate_fold(constant, FOLD, ["recency_days", "views_30d"], PROTOCOL)
 
 
 def test_missing_columns_and_leaks_are_named() -> None:

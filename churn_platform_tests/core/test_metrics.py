@@ -13,6 +13,8 @@ Y = (GENERATOR.random(USERS) < 0.4).astype(int)
 P = np.clip(np.round(0.4 + 0.2 * (Y - 0.4) + GENERATOR.normal(0, 0.15, USERS), 2), 0.01, 0.99)
 Q = np.clip(np.round(0.4 + 0.05 * (Y - 0.4) + GENERATOR.normal(0, 0.15, USERS), 2), 0.01, 0.99)
 
+CALIBRATION = {"calibration_slope", "calibration_intercept"}
+
 outcomes_and_scores = st.lists(
     st.tuples(st.integers(0, 1), st.integers(1, 99).map(lambda percent: percent / 100)), min_size=4, max_size=60
 )
@@ -61,6 +63,26 @@ def test_the_best_tenth_is_counted_without_ties() -> None:
     assert metrics.recall_at_capacity(y, p, 5) == pytest.approx(0.5)
     assert metrics.recall_at_capacity(y, p, 15) == pytest.approx(1.0)
     assert metrics.recall_at_capacity(y, p, 5000) == pytest.approx(1.0)
+
+
+def test_the_lowest_tenth_and_those_contacted_are_counted_without_ties() -> None:
+    y = np.array([1] * 5 + [0] * 5 + [1] * 5 + [0] * 80 + [1] * 5)
+    p = np.linspace(0.99, 0.01, 100)
+    assert metrics.bottom_decile_lift(y, p) == pytest.approx(0.5 / 0.85)
+    assert metrics.precision_at_capacity(y, p, 5) == pytest.approx(1.0)
+    assert metrics.precision_at_capacity(y, p, 10) == pytest.approx(0.5)
+    assert metrics.precision_at_capacity(y, p, 5000) == pytest.approx(0.15)
+
+
+def test_all_models_are_resampled_alike() -> None:
+    together = metrics.evaluate_models(Y, {"p": P, "q": Q}, capacity=50, resamples=50)
+    assert together["p"] == metrics.evaluate(Y, P, capacity=50, resamples=50)
+    assert together["q"] == metrics.evaluate(Y, Q, capacity=50, resamples=50)
+
+
+def test_scores_that_are_all_alike_have_no_slope_of_calibration() -> None:
+    alike = metrics.evaluate(Y, np.full(USERS, 0.4), capacity=50, resamples=20)
+    assert set(metrics.METRICS) - set(alike) == {"calibration_slope"}
 
 
 def test_a_tied_group_is_taken_in_part() -> None:
@@ -123,11 +145,19 @@ def test_blocks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         )
 
 
-@pytest.mark.parametrize("metric", list(metrics.METRICS))
+def paired_gain(
+    y: np.ndarray, p: np.ndarray, q: np.ndarray, metric: str, capacity: int = 50, resamples: int = 1000
+) -> metrics.Interval:
+    found = metrics.evaluate_models(y, {"p": p, "q": q}, capacity=capacity, gains=[metric], resamples=resamples)
+    assert f"{metric}_gain" not in found["p"]
+    return found["q"][f"{metric}_gain"]
+
+
+@pytest.mark.parametrize("metric", sorted(metrics.METRICS.keys() - CALIBRATION))
 def test_paired_gain_is_positive_for_the_better_and_zero_against_itself(metric: str) -> None:
-    better = metrics.paired_gain(Y, P, Q, metric, capacity=100, resamples=100)
-    worse = metrics.paired_gain(Y, Q, P, metric, capacity=100, resamples=100)
-    same = metrics.paired_gain(Y, P, P, metric, capacity=100, resamples=100)
+    better = paired_gain(Y, P, Q, metric, capacity=100, resamples=100)
+    worse = paired_gain(Y, Q, P, metric, capacity=100, resamples=100)
+    same = paired_gain(Y, P, P, metric, capacity=100, resamples=100)
     assert better.value == pytest.approx(-worse.value)
     if metric != "ece":
         assert better.lower > 0 > worse.upper
@@ -136,7 +166,7 @@ def test_paired_gain_is_positive_for_the_better_and_zero_against_itself(metric: 
 
 def test_paired_is_narrower_than_apart() -> None:
     nearly = np.clip(P + GENERATOR.normal(0, 0.005, USERS), 0, 1)
-    gain = metrics.paired_gain(Y, P, nearly, "auc", resamples=200)
+    gain = paired_gain(Y, P, nearly, "auc", resamples=200)
     alone = metrics.evaluate(Y, P, capacity=1, resamples=200)["auc"]
     assert gain.upper - gain.lower < (alone.upper - alone.lower) / 3
 
@@ -144,7 +174,7 @@ def test_paired_is_narrower_than_apart() -> None:
 @pytest.mark.parametrize("metric", ["auc", "log_loss"])
 def test_a_gain_pooled_over_one_fold_is_the_paired_gain(metric: str) -> None:
     fold = metrics.PairedScores(np.arange(USERS), Y, P, Q)
-    assert metrics.pooled_gain([fold], metric, resamples=50) == metrics.paired_gain(Y, P, Q, metric, resamples=50)
+    assert metrics.pooled_gain([fold], metric, resamples=50) == paired_gain(Y, P, Q, metric, resamples=50)
 
 
 def test_a_customer_is_drawn_once_for_all_folds() -> None:
@@ -191,6 +221,10 @@ def test_unreadable_input_is_named(y: list[float], p: list[float], message: str)
 
 def test_unknown_metric_and_missing_capacity_are_named() -> None:
     with pytest.raises(InputError, match="Did you mean 'auc'"):
-        metrics.paired_gain(Y, P, Q, "acu")
+        paired_gain(Y, P, Q, "acu")
+    with pytest.raises(InputError, match="best at a value of its own"):
+        paired_gain(Y, P, Q, "calibration_slope")
     with pytest.raises(InputError, match="capacity"):
-        metrics.paired_gain(Y, P, Q, "recall_at_capacity")
+        metrics.recall_at_capacity(Y, P, 0)
+    with pytest.raises(InputError, match="capacity"):
+        metrics.evaluate(Y, P, capacity=0)

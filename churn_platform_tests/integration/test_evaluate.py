@@ -27,7 +27,8 @@ def test_the_scores_written_are_those_of_the_evaluation(small_shop: SmallShop, t
         assert scores.columns == ["customer_id", "cutoff", "probability"]
         folds = rows(
             home.published_file,
-            f"SELECT fold, value FROM model_evaluation WHERE metric = 'auc' AND model = '{model}'",
+            f"SELECT fold, value FROM model_evaluation WHERE metric = 'auc' AND model = '{model}'"
+            " AND population = 'eligible'",
         )
         assert folds, f"no AUC of {model} is published"
         for fold, value in folds:

@@ -32,6 +32,7 @@ PUBLISHED = {
     "survival_evaluation": {
         "model_version", "fold", "horizon_days", "model", "metric", "value", "lower", "upper",
     },
+    "model_evaluation_by_segment": {"model_version", "fold", "segment", "metric", "value", "lower", "upper"},
     "data_readiness": {"rule", "verdict", "observed", "threshold", "advice"},
     "model_registry": {"event_id", "model_version", "event", "actor", "occurred_at", "reason"},
     "quality_results": {
@@ -66,6 +67,25 @@ def test_a_published_table_has_the_promised_columns_and_rows(small_shop: SmallSh
     )
     assert PUBLISHED[table] <= {str(row[0]) for row in found}
     assert rows(small_shop.home.published_file, f"SELECT count(*) FROM {table}") != [(0,)]
+
+
+def test_the_model_is_evaluated_on_the_eligible_on_all_and_by_stage(small_shop: SmallShop) -> None:
+    eligible, everyone = (
+        f"SELECT fold, value FROM model_evaluation WHERE metric = 'users' AND population = '{population}' ORDER BY fold"
+        for population in ("eligible", "all")
+    )
+    published = small_shop.home.published_file
+    few, many = rows(published, eligible), rows(published, everyone)
+    assert len(few) == len(many) == 3
+    assert all(float(str(one[1])) < float(str(other[1])) for one, other in zip(few, many, strict=True))
+    by_stage = (
+        "SELECT fold, sum(value) FROM model_evaluation_by_segment WHERE metric = 'users'{} GROUP BY fold ORDER BY fold"
+    )
+    assert rows(published, by_stage.format("")) == many
+    assert rows(published, by_stage.format(" AND segment NOT IN ('lost', 'prospect')")) == few
+    measured = "SELECT count(DISTINCT metric) FROM model_evaluation WHERE model = 'churn_model' AND population = '{}'"
+    assert rows(published, measured.format("eligible")) == [(22,)]
+    assert rows(published, measured.format("all")) == [(16,)]
 
 
 def test_the_scores_are_of_the_newest_snapshot_and_explained(small_shop: SmallShop) -> None:

@@ -218,6 +218,15 @@ def test_a_damaged_champion_is_an_error_and_not_silently_the_next_rung(
         choose_scorer(shop, connection)
 
 
+def test_a_feature_that_is_missing_at_scoring_time_is_named_with_what_to_do(
+    shop: Shop, connection: duckdb.DuckDBPyConnection
+) -> None:
+    make_champion(shop, shop.definition.version)
+    scorer = choose_scorer(shop, connection)
+    with pytest.raises(InputError, match=r"missing: recency_days\..* Rebuild the features, or train a new model"):
+        scorer.predict(USERS.drop("recency_days"))
+
+
 def test_without_a_champion_and_without_a_closed_label_nothing_can_be_scored(
     shop: Shop, connection: duckdb.DuckDBPyConnection
 ) -> None:

@@ -57,6 +57,12 @@ def test_another_input_gives_another_name(changed: dict[str, object]) -> None:
     assert version(**changed) != version()  # type: ignore[arg-type]
 
 
+def test_another_customer_to_be_tested_on_gives_another_name() -> None:
+    everyone = FRAME.filter(snapshot_date=PLAN.folds[0])
+    named = candidate_version(FRAME, FEATURES, PLAN, "d1", everyone)
+    assert candidate_version(FRAME, FEATURES, PLAN, "d1", everyone.head(-1)) != named != version()
+
+
 def test_another_recipe_gives_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     before = version()
     monkeypatch.setattr(candidate, "RECIPE", candidate.RECIPE[:-1])
@@ -108,16 +114,28 @@ def test_an_evaluation_names_the_model_and_counts_the_fold() -> None:
     fold = date(2024, 5, 30)
     protocol = Protocol(window_days=WINDOW_DAYS, capacity=10, resamples=50)
     at_fold = FRAME.filter(pl.col("snapshot_date") == fold)
+    gone = at_fold.head(20).with_columns(user_id=pl.lit("x") + pl.col("user_id"), recency_days=pl.lit(300, pl.Int64))
+    everyone = pl.concat([at_fold, gone])
+    labelled = {("eligible", fold): at_fold.height + 1, ("all", fold): everyone.height + 2}
     rows, predictions = evaluate_candidate(
-        FRAME, FEATURES, PLAN, protocol=protocol, name="v1", eligible={fold: at_fold.height + 1}
+        FRAME, FEATURES, PLAN, protocol=protocol, name="v1", labelled=labelled, everyone=everyone
     )
     assert set(rows["model_version"]) == {"v1"}
     assert set(rows["fold"]) == {fold}
-    own = dict(rows.filter(pl.col("model") == CHAMPION).select("metric", "value").rows())
+    own, of_all = (
+        dict(rows.filter(model=CHAMPION, population=population).select("metric", "value").rows())
+        for population in ("eligible", "all")
+    )
+    assert of_all["users"] == everyone.height
+    assert of_all["coverage"] == pytest.approx(everyone.height / (everyone.height + 2))
+    assert of_all["churn_rate"] == pytest.approx(everyone["churned"].mean())
     assert own["users"] == at_fold.height
     assert own["coverage"] == pytest.approx(at_fold.height / (at_fold.height + 1))
-    assert own["auc"] == pytest.approx(auc(predictions["churned"], predictions["probability"]))
-    assert predictions.columns == ["user_id", "churned", "fold", "probability"]
+    assert of_all["auc"] == pytest.approx(auc(predictions["churned"], predictions["probability"]))
+    eligible = predictions.filter("is_eligible")
+    assert own["auc"] == pytest.approx(auc(eligible["churned"], eligible["probability"]))
+    assert set(eligible["user_id"]) == set(at_fold["user_id"])
+    assert predictions.columns == ["user_id", "churned", "fold", "probability", "is_eligible"]
     assert own["churn_rate"] == pytest.approx(at_fold.select(pl.col("churned").mean()).item())
     closed = FRAME.filter(pl.col("snapshot_date") + pl.duration(days=WINDOW_DAYS) <= fold)
     assert own["training_rows"] == closed.height

@@ -30,7 +30,13 @@ from churn_platform.reports.words import words
 from churn_platform_tests.reports.english_words import english_words
 
 FOLDS = (date(2025, 7, 1), date(2025, 4, 1), date(2025, 1, 1))
-METRICS = {"auc": 0.78, "in_sample_auc": 0.8, "ks": 0.41, "ece": 0.03, "psi": 0.02, "coverage": 1.0, "users": 400.0}
+METRICS = {"auc": 0.78, "in_sample_auc": 0.8, "out_of_sample_auc": 0.791, "ks": 0.41, "ece": 0.03, "psi": 0.02,
+           "coverage": 1.0, "users": 400.0}  # fmt: skip
+ON_ALL = {"auc": 0.841, "users": 1600.0}
+IN_SEGMENTS = {
+    "active": {"users": 250.0, "churn_rate": 0.31, "auc": 0.76},
+    "lost": {"users": 1200.0, "churn_rate": 1.0},
+}
 TRAINING = TrainingReport(
     rows=12_345,
     churn_rate=0.38,
@@ -56,14 +62,23 @@ def fold(seed: int) -> pl.DataFrame:
 
 def report(*, met: bool = True, better_out_of_time: bool = False) -> ModelReport:
     rows = [
-        {"fold": day, "model": model, "metric": metric, "value": value, "lower": None, "upper": None}
+        {"fold": day, "population": population, "model": model, "metric": metric, "value": value}
+        | {"lower": None, "upper": None}
         for day in FOLDS
         for model in ("churn_model", "bgnbd")
-        for metric, value in METRICS.items()
+        for population, figures in (("eligible", METRICS), ("all", ON_ALL))
+        for metric, value in figures.items()
     ]
     rows += [
-        {"fold": day, "model": "bgnbd", "metric": "auc_gain", "value": 0.02, "lower": 0.01, "upper": 0.03}
+        {"fold": day, "population": "eligible", "model": "bgnbd", "metric": "auc_gain", "value": 0.02}
+        | {"lower": 0.01, "upper": 0.03}
         for day in FOLDS
+    ]
+    segments = [
+        {"fold": day, "segment": segment, "metric": metric, "value": value, "lower": None, "upper": None}
+        for day in FOLDS
+        for segment, figures in IN_SEGMENTS.items()
+        for metric, value in figures.items()
     ]
     evaluation = pl.DataFrame(rows, schema_overrides={"lower": pl.Float64, "upper": pl.Float64})
     if better_out_of_time:
@@ -77,6 +92,7 @@ def report(*, met: bool = True, better_out_of_time: bool = False) -> ModelReport
         windows=Windows(["purchase"], 180, 0, 90),
         training=TRAINING,
         evaluation=evaluation,
+        segments=pl.DataFrame(segments),
         folds={day.isoformat(): fold(number) for number, day in enumerate(FOLDS)},
         features=[FeaturePart("recency_days", "recency", "user_features", "days since the last activity", 0.4)],
         effects={"recency_days": pl.DataFrame({"value": [1.0, 30.0, 90.0], "effect": [-0.5, 0.0, 0.9]})},
@@ -107,6 +123,31 @@ def test_the_presentation_tells_how_the_model_was_made_and_tested(tmp_path: Path
     for told in ("abc123", "12,345", "2024-01-01", "38.0 %", "boosted trees 33 %", "2025-03-01", "0.780", "BG/NBD",
                  "0.020 [0.010, 0.030]", "recency_days", "days since the last activity"):  # fmt: skip
         assert told in presentation, told
+
+
+def rows_of(page: str, table: str) -> dict[str, list[str]]:
+    """The first cell of every row of a table → the others."""
+    _, after = page.split(f"<table {table}>")
+    body = after[after.index("<tbody>") : after.index("</table>")]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("<tr")[1:]]
+    return {name: others for name, *others in cells}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_both_populations_and_the_stages_have_figures_of_their_own(language: Language, tmp_path: Path) -> None:
+    presentation, _ = pages(report(), tmp_path, language)
+    told = words(language)
+    assert rows_of(presentation, 'data-metric="auc"')[told["churn_model"]] == ["0.780"] * 3
+    everyone = rows_of(presentation, 'data-table="everyone"')
+    assert everyone[told["auc"]] == ["0.841"] * 3 and everyone[told["users"]] == ["1,600"] * 3
+    assert list(rows_of(presentation, 'data-table="side_by_side"').values())[:3] == [
+        ["0.800"] * 3, ["0.791"] * 3, ["0.780"] * 3,
+    ]  # fmt: skip
+    stages = rows_of(presentation, 'data-segments="2025-07-01"')
+    assert stages == {
+        told["stage_active"]: ["250", "0.310", "", "0.760", ""],
+        told["stage_lost"]: ["1,200", "1.000", "", "", ""],
+    }
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -178,8 +219,10 @@ def everything() -> ModelReport:
     names = list(described_features())[:: len(described_features()) // 24]
     parts = [described_part(name, 0.1) for name in (BGNBD, *names)]
     missing = Verdict("minimum_ks", "not measured yet: run churn run", "≥ 0.1", met=False)
+    unexplained = "≤ 0, or explained: as better_out_of_time_because in [targets] of churn.toml"
+    better = Verdict("not_better_than_in_sample", "0.0100", unexplained, met=False)
     told = report(better_out_of_time=True)
-    return replace(told, features=parts, verdicts=[*told.verdicts, missing])
+    return replace(told, features=parts, verdicts=[*told.verdicts, missing, better])
 
 
 def platforms_history() -> list[dict[str, object]]:

@@ -6,19 +6,22 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from churn_platform.core import acceptance, survival, survival_evaluation
+from churn_platform.contracts import targets
+from churn_platform.core import acceptance, segment_evaluation, survival, survival_evaluation
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
-from churn_platform.errors import NotEnoughData
-from churn_platform.orchestration import survival_view
+from churn_platform.errors import ChurnError, NotEnoughData
+from churn_platform.orchestration import segments_of_folds, survival_view
 from churn_platform.orchestration.feature_tables import feature_tables
+from churn_platform.orchestration.fold_customers import everyone_at_folds, labelled_customers
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
 from churn_platform.orchestration.model_reports import (
     has_predictions,
     keep_predictions,
     write_model_reports,
 )
-from churn_platform.orchestration.promotion import judge_candidate
+from churn_platform.orchestration.promotion import judge_candidate, require_scorable
+from churn_platform.orchestration.segments_of_folds import evaluations_by_segment
 from churn_platform.orchestration.shop import Shop
 from churn_platform.orchestration.survival_view import evaluate_forecasts
 from churn_platform.registry import candidate
@@ -28,6 +31,7 @@ from churn_platform.warehouse.connection import table_exists
 
 GROUP = "4_model"
 PLATFORM = "platform"
+SIGNED_OFF = "signed_off"
 
 
 @dg.definitions
@@ -48,7 +52,15 @@ def defs() -> dg.Definitions:
         compute=evaluate_forecasts,
         code=[survival, survival_evaluation, survival_view],
     )
-    return dg.Definitions(assets=[churn_model, evaluation, survival_tests, champion_model])
+    by_segment = frame_asset(
+        segments_of_folds.TABLE,
+        group=GROUP,
+        deps=["model_evaluation", "user_features"],
+        kinds={"polars"},
+        compute=evaluations_by_segment,
+        code=[segment_evaluation, segments_of_folds],
+    )
+    return dg.Definitions(assets=[churn_model, evaluation, by_segment, survival_tests, champion_model])
 
 
 @dg.asset(
@@ -63,9 +75,9 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
     try:
         require_folds(shop.plan, shop.history, shop.windows)
         with shop.warehouse() as connection:
-            frame = shop.training_frame(connection)
+            frame, everyone = shop.training_frame(connection), everyone_at_folds(shop, connection)
         plan = shop.plan
-        name = candidate_version(frame, shop.features, plan, shop.definition.version)
+        name = candidate_version(frame, shop.features, plan, shop.definition.version, everyone)
         learnt = frame.filter(pl.col("snapshot_date").is_in(plan.labelled))
         if not shop.models.exists(name):
             train_candidate(
@@ -90,8 +102,8 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
 
 def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
-    frame, plan = shop.training_frame(connection), shop.plan
-    name = candidate_version(frame, shop.features, plan, shop.definition.version)
+    frame, everyone, plan = shop.training_frame(connection), everyone_at_folds(shop, connection), shop.plan
+    name = candidate_version(frame, shop.features, plan, shop.definition.version, everyone)
     columns = default_library().contract("model_evaluation").column_names
     others: list[pl.DataFrame] = []
     if table_exists(connection, "model_evaluation"):
@@ -100,9 +112,14 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
         if tested_for == [float(shop.capacity)] and has_predictions(shop, name):
             return known
         others = [known.filter(pl.col("model_version") != name)]
-    labelled = connection.execute("SELECT snapshot_date, count(*) FROM churn_labels GROUP BY snapshot_date").fetchall()
     new, predictions = evaluate_candidate(
-        frame, shop.features, plan, protocol=shop.protocol, name=name, eligible=dict(labelled)
+        frame,
+        shop.features,
+        plan,
+        protocol=shop.protocol,
+        name=name,
+        labelled=labelled_customers(shop, connection),
+        everyone=everyone,
     )
     keep_predictions(shop, name, predictions)
     return pl.concat([*others, new.select(columns)])
@@ -112,12 +129,12 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
     group_name=GROUP,
     owners=["team:product"],
     kinds={"python"},
-    deps=["model_evaluation"],
+    deps=["model_evaluation", "model_evaluation_by_segment"],
     check_specs=[
         *(dg.AssetCheckSpec(name, asset="champion_model", description=text) for name, text in TARGETS.items()),
-        dg.AssetCheckSpec("signed_off", asset="champion_model", description="The candidate was made champion."),
+        dg.AssetCheckSpec(SIGNED_OFF, asset="champion_model", description="The candidate was made champion."),
     ],
-    code_version=source_version("", acceptance),
+    code_version=source_version("", acceptance, targets),
 )
 def champion_model(
     context: dg.AssetExecutionContext, shop: Shop
@@ -129,7 +146,13 @@ def champion_model(
     name = shop.registry.candidate()
     if name is None:
         raise dg.Failure(description="There is no candidate yet. Materialise churn_model first.", allow_retries=False)
-    verdicts = judge_candidate(shop, name)
+    try:
+        require_scorable(shop, name)
+        verdicts = judge_candidate(shop, name, run_id=context.run.run_id)
+    except ChurnError as error:
+        for check in (*TARGETS, SIGNED_OFF):
+            yield dg.AssetCheckResult(check_name=check, passed=False, description=str(error))
+        raise dg.Failure(description=str(error), allow_retries=False) from error
     for verdict in verdicts:
         yield dg.AssetCheckResult(
             check_name=verdict.name,
@@ -149,7 +172,7 @@ def champion_model(
         else "It misses a target."
     )
     yield dg.AssetCheckResult(
-        check_name="signed_off", passed=signed, description=how or None, metadata={"model_version": name}
+        check_name=SIGNED_OFF, passed=signed, description=how or None, metadata={"model_version": name}
     )
     pages = write_model_reports(shop, name, verdicts)
     yield dg.MaterializeResult(
