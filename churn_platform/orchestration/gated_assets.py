@@ -209,9 +209,7 @@ def _snapshots(library: Library, table: str, options: Mapping[str, Any]) -> dg.A
                 create_table(target, contract, audit)
                 for snapshot in snapshots:
                     absent = absent_features(target, [table], snapshot)
-                    library.append(
-                        target, table, audit, shop.values() | _snapshot_values(shop, snapshot), absent=absent
-                    )
+                    library.append(target, table, audit, shop.values() | snapshot_values(shop, snapshot), absent=absent)
 
             began = time.monotonic()
             yield from _publish(
@@ -259,7 +257,8 @@ def _wanted_versions(library: Library, table: str, shop: Shop) -> dict[str, str]
     return {snapshot.isoformat(): shop.snapshot_version(code, snapshot) for snapshot in (*plan.examined, plan.newest)}
 
 
-def _snapshot_values(shop: Shop, snapshot: date) -> dict[str, date | int]:
+def snapshot_values(shop: Shop, snapshot: date) -> dict[str, date | int]:
+    """The SQL parameters that differ from snapshot to snapshot."""
     grace = shop.history.grace_period(shop.windows.label_end(snapshot), shop.windows)
     return {"snapshot_date": snapshot, "label_grace_days": grace.days}
 
