@@ -26,6 +26,7 @@ from churn_platform.reports.data_readiness import read_report
 from churn_platform.restatement import print_restatement, restate_file
 from churn_platform.settings import Home, environment
 from churn_platform.summary import print_readiness, print_summary
+from churn_platform.tune import print_tuning, tune_home
 from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.lock import WriterLock
 
@@ -138,6 +139,21 @@ def evaluate(
     print_evaluation(folds, console)
     for file in write_scores(folds, out):
         console.print(str(file), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def tune(
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="At most so long; the same command goes on where it stopped.")
+    ] = 10.0,
+    trials: Annotated[int, typer.Option(min=1, help="So many trials in all, those of earlier calls included.")] = 50,
+    home: HomeOption = None,
+) -> None:
+    """Search for better parameters of the trees, on dates before every test; the next training takes them if better."""
+    outcome = tune_home(
+        _home(home), trials=trials, minutes=minutes, log=lambda told: console.print(told, soft_wrap=True)
+    )
+    print_tuning(outcome, console)
 
 
 @app.command()

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import TrainingReport
 from churn_platform.core.evaluation import CHAMPION
+from churn_platform.core.gradient_boosting import BoostingParameters
+from churn_platform.core.tuning import SPACE, Tuning
 from churn_platform.reports.page import render_page, write_file
 from churn_platform.reports.words import Language, words
 
@@ -81,6 +83,8 @@ class ModelReport:
     """All that the reports tell of one model.
 
     Attributes:
+        parameters: of the trees.
+        tuning: how `churn tune` found them; None for the defaults.
         evaluation: the rows of model_evaluation of this version.
         folds: date of the fold → its customers with churned and probability (the model's), newest first.
         features: the strongest first.
@@ -95,6 +99,8 @@ class ModelReport:
     definition_version: str
     windows: Windows
     training: TrainingReport
+    parameters: BoostingParameters
+    tuning: Tuning | None
     evaluation: pl.DataFrame
     folds: Mapping[str, pl.DataFrame]
     features: Sequence[FeaturePart]
@@ -109,6 +115,11 @@ class ModelReport:
     def dates(self) -> list[date]:
         """The folds, newest first."""
         return sorted(self.evaluation["fold"].unique().to_list(), reverse=True)
+
+    @property
+    def tunable(self) -> dict[str, float]:
+        """Those of the parameters that a search may change."""
+        return {name: getattr(self.parameters, name) for name in SPACE}
 
     @cached_property
     def models(self) -> list[str]:

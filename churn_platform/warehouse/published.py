@@ -40,7 +40,8 @@ def publish(connection: duckdb.DuckDBPyConnection, file: Path, *, snapshots: int
     Args:
         connection: the warehouse, open.
         file: the published file.
-        snapshots: how many of the newest snapshots of churn_scores to keep, and those of shadow_scores; older ones stay in the warehouse.
+        snapshots: how many of the newest snapshots of churn_scores to keep, and the same of shadow_scores; older ones
+            stay in the warehouse.
 
     Returns:
         Rows by table.

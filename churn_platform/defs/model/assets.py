@@ -9,7 +9,7 @@ import polars as pl
 from churn_platform.core import acceptance
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
-from churn_platform.errors import NotEnoughData
+from churn_platform.errors import InputError, NotEnoughData
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
 from churn_platform.orchestration.model_reports import (
@@ -19,8 +19,9 @@ from churn_platform.orchestration.model_reports import (
 )
 from churn_platform.orchestration.promotion import judge_candidate
 from churn_platform.orchestration.shop import Shop
+from churn_platform.orchestration.tuned import plan_training, protocol
 from churn_platform.registry import candidate
-from churn_platform.registry.candidate import candidate_version, evaluate_candidate, train_candidate
+from churn_platform.registry.candidate import evaluate_candidate, train_candidate
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import table_exists
 
@@ -55,7 +56,8 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
         with shop.warehouse() as connection:
             frame = shop.training_frame(connection)
         plan = shop.plan
-        name = candidate_version(frame, shop.features, plan, shop.definition.version)
+        training_plan = plan_training(shop, frame)
+        name = training_plan.name
         learnt = frame.filter(pl.col("snapshot_date").is_in(plan.labelled))
         if not shop.models.exists(name):
             train_candidate(
@@ -65,23 +67,27 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
                 name=name,
                 definition_version=shop.definition.version,
                 store=shop.models,
+                tuning=training_plan.tuning,
             )
-    except NotEnoughData as error:
+    except (InputError, NotEnoughData) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     if shop.registry.candidate() != name:
         reason = f"trained on {learnt.height} rows of {learnt['snapshot_date'].n_unique()} snapshots"
         shop.registry.record(name, "candidate", actor=PLATFORM, at=shop.now(), reason=reason)
     training = shop.models.manifest(name)["training"]
-    context.log.info(f"Candidate {name}: {training['rows']} rows of {training['snapshots']} snapshots.")
-    return dg.MaterializeResult(
-        metadata={"model_version": name, **{key: str(value) for key, value in training.items()}}
+    context.log.info(
+        f"Candidate {name}: {training['rows']} rows of {training['snapshots']} snapshots; "
+        f"parameters of the trees: {training_plan.told}."
     )
+    told = {"model_version": name, "parameters": training_plan.told}
+    return dg.MaterializeResult(metadata={**told, **{key: str(value) for key, value in training.items()}})
 
 
 def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
     frame, plan = shop.training_frame(connection), shop.plan
-    name = candidate_version(frame, shop.features, plan, shop.definition.version)
+    training = plan_training(shop, frame)
+    name = training.name
     columns = default_library().contract("model_evaluation").column_names
     others: list[pl.DataFrame] = []
     if table_exists(connection, "model_evaluation"):
@@ -92,7 +98,7 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
         others = [known.filter(pl.col("model_version") != name)]
     labelled = connection.execute("SELECT snapshot_date, count(*) FROM churn_labels GROUP BY snapshot_date").fetchall()
     new, predictions = evaluate_candidate(
-        frame, shop.features, plan, protocol=shop.protocol, name=name, eligible=dict(labelled)
+        frame, shop.features, plan, protocol=protocol(shop, training.tuning), name=name, eligible=dict(labelled)
     )
     keep_predictions(shop, name, predictions)
     return pl.concat([*others, new.select(columns)])
