@@ -233,6 +233,11 @@ def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None)
     with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
         lock.acquire(f"churn promote {model}")
         shop.models.manifest(model)
+        if model == shop.registry.champion():  # a command that was killed after its signature ends here
+            signed = update_acceptance(shop, model)
+            console.print(f"{model} is the champion already; nothing was recorded.")
+            _print_acceptance(signed)
+            return
         verdicts = judge_candidate(shop, model)
         missed = [verdict for verdict in verdicts if not verdict.met]
         if missed:
@@ -243,8 +248,7 @@ def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None)
         shop.registry.promote(model, actor=by, at=shop.now(), reason=note)
         signed = update_acceptance(shop, model, verdicts)
     console.print(f"{model} is champion. Run the job daily_refresh (or churn run) to score with it.")
-    if signed:
-        console.print(f"The signed acceptance: {signed}", markup=False, highlight=False, soft_wrap=True)
+    _print_acceptance(signed)
 
 
 @app.command()
@@ -259,6 +263,11 @@ def rollback(model: str, by: ByOption, note: NoteOption, home: HomeOption = None
         f"{restored} is champion again" if restored else "There is no champion now; the next rung of the ladder scores"
     )
     console.print(f"{what}. Run the job daily_refresh (or churn run) to score with it.")
+
+
+def _print_acceptance(signed: Path | None) -> None:
+    if signed:
+        console.print(f"The signed acceptance: {signed}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _run_dataset(dataset: str, home: Home) -> LifecycleOutcome:

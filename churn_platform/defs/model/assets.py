@@ -10,6 +10,7 @@ from churn_platform.core import acceptance
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import InputError, NotEnoughData
+from churn_platform.orchestration import tuned
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
 from churn_platform.orchestration.model_reports import (
@@ -37,7 +38,7 @@ def defs() -> dg.Definitions:
         deps=["churn_model"],
         kinds={"xgboost", "scikitlearn", "polars"},
         compute=_evaluations,
-        code=[candidate, *candidate.RECIPE],
+        code=[candidate, tuned, *candidate.RECIPE],
     )
     return dg.Definitions(assets=[churn_model, evaluation, champion_model])
 
@@ -47,7 +48,7 @@ def defs() -> dg.Definitions:
     owners=["team:data-science"],
     kinds={"xgboost", "python"},
     deps=["training_set", "feature_quality", *feature_tables()],
-    code_version=source_version("", candidate, *candidate.RECIPE),
+    code_version=source_version("", candidate, tuned, *candidate.RECIPE),
 )
 def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult[None]:
     """The candidate: trained on every snapshot whose label is closed; kept in models/<version>/."""
