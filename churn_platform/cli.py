@@ -27,6 +27,7 @@ from churn_platform.reports.data_readiness import read_report
 from churn_platform.restatement import print_restatement, restate_file
 from churn_platform.settings import Home, environment
 from churn_platform.summary import print_readiness, print_summary
+from churn_platform.tune import print_tuning, tune_home
 from churn_platform.warehouse.connection import open_database
 from churn_platform.warehouse.lock import WriterLock
 
@@ -142,6 +143,21 @@ def evaluate(
 
 
 @app.command()
+def tune(
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="At most so long; the same command goes on where it stopped.")
+    ] = 10.0,
+    trials: Annotated[int, typer.Option(min=1, help="So many trials in all, those of earlier calls included.")] = 50,
+    home: HomeOption = None,
+) -> None:
+    """Search for better parameters of the trees, on dates before every test; the next training takes them if better."""
+    outcome = tune_home(
+        _home(home), trials=trials, minutes=minutes, log=lambda told: console.print(told, soft_wrap=True)
+    )
+    print_tuning(outcome, console)
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="A SELECT over the published tables.")], home: HomeOption = None
 ) -> None:
@@ -227,6 +243,11 @@ def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None)
     with open_instance(shop.home), WriterLock(shop.home.lock_file) as lock:
         lock.acquire(f"churn promote {model}")
         require_scorable(shop, model)
+        if model == shop.registry.champion():  # a command that was killed after its signature ends here
+            signed = update_acceptance(shop, model)
+            console.print(f"{model} is the champion already; nothing was recorded.")
+            _print_acceptance(signed)
+            return
         verdicts = judge_candidate(shop, model)
         missed = [verdict for verdict in verdicts if not verdict.met]
         if missed:
@@ -237,8 +258,7 @@ def promote(model: str, by: ByOption, note: NoteOption, home: HomeOption = None)
         shop.registry.promote(model, actor=by, at=shop.now(), reason=note)
         signed = update_acceptance(shop, model, verdicts)
     console.print(f"{model} is champion. Run the job daily_refresh (or churn run) to score with it.")
-    if signed:
-        console.print(f"The signed acceptance: {signed}", markup=False, highlight=False, soft_wrap=True)
+    _print_acceptance(signed)
 
 
 @app.command()
@@ -253,6 +273,11 @@ def rollback(model: str, by: ByOption, note: NoteOption, home: HomeOption = None
         f"{restored} is champion again" if restored else "There is no champion now; the next rung of the ladder scores"
     )
     console.print(f"{what}. Run the job daily_refresh (or churn run) to score with it.")
+
+
+def _print_acceptance(signed: Path | None) -> None:
+    if signed:
+        console.print(f"The signed acceptance: {signed}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _run_dataset(dataset: str, home: Home) -> LifecycleOutcome:

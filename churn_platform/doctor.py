@@ -10,7 +10,9 @@ from churn_platform.errors import ChurnError
 from churn_platform.lake.landing import ERROR_ENDING, waiting
 from churn_platform.lake.ledger import Ledger
 from churn_platform.lake.mapping import read_mapping
+from churn_platform.orchestration.challenger import find_challenger
 from churn_platform.orchestration.dead_runs import fail_dead_runs
+from churn_platform.orchestration.shop import Shop
 from churn_platform.registry.registry import ModelRegistry
 from churn_platform.registry.store import ModelStore
 from churn_platform.settings import Home, read_definition
@@ -29,7 +31,7 @@ class Finding:
 
 
 def examine(home: Home, instance: DagsterInstance) -> list[Finding]:
-    """Look at configuration, runs, files, lake, champion and published file; dead runs are marked as failed first."""
+    """Look at configuration, runs, files, lake, models and published file; dead runs are marked as failed first."""
     dead = fail_dead_runs(instance, home)
     return [
         _readable("churn.toml", lambda: read_definition(home.definition_file)),
@@ -38,6 +40,7 @@ def examine(home: Home, instance: DagsterInstance) -> list[Finding]:
         _landing(home),
         _lake(home),
         _champion(home),
+        _challenger(home),
         _published(home),
     ]
 
@@ -83,6 +86,18 @@ def _champion(home: Home) -> Finding:
     except ChurnError as error:
         return Finding("champion", champion, str(error))
     return Finding("champion", f"{champion}, its files are whole")
+
+
+def _challenger(home: Home) -> Finding:
+    try:
+        found = find_challenger(Shop(home_folder=str(home.root)))
+    except ChurnError:
+        return Finding("challenger", "not known until churn.toml can be read")
+    if found is None:
+        return Finding("challenger", "none")
+    if found.model is None:
+        return Finding("challenger", found.version, f"It is not scored in the shadow: {found.why}")
+    return Finding("challenger", f"{found.version} scores in the shadow, its files are whole")
 
 
 def _published(home: Home) -> Finding:

@@ -15,6 +15,7 @@ from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import UsageError
 from churn_platform.launch import open_instance
 from churn_platform.orchestration.shop import Shop
+from churn_platform.orchestration.tuned import adopted_tuning, protocol
 from churn_platform.registry.candidate import evaluate_folds
 from churn_platform.settings import Home
 from churn_platform.summary import NAMES
@@ -44,7 +45,8 @@ def evaluate_home(home: Home) -> list[FoldEvaluation]:
             if not table_exists(connection, "training_set"):
                 raise UsageError(f"{home.root} has no training set yet. {RUN_FIRST}")
             frame = shop.training_frame(connection)
-    return list(evaluate_folds(frame, shop.features, shop.plan, shop.protocol))
+    tested = protocol(shop, adopted_tuning(shop, frame)[0])
+    return list(evaluate_folds(frame, shop.features, shop.plan, tested))
 
 
 def write_scores(folds: Sequence[FoldEvaluation], out: Path) -> list[Path]:

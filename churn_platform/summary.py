@@ -13,6 +13,7 @@ from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.data_readiness import Level
 from churn_platform.core.evaluation import CHAMPION, LOGISTIC, RECENCY_RULE, RICH_LOGISTIC
 from churn_platform.registry.registry import ModelRegistry
+from churn_platform.reports.challenger import PAGE as CHALLENGER_PAGE
 from churn_platform.reports.data_readiness import PAGE, RECORD, WORDS, Report, read_report
 from churn_platform.settings import Home
 from churn_platform.warehouse.connection import open_database
@@ -72,7 +73,22 @@ def _population(connection: duckdb.DuckDBPyConnection, home: Home) -> Table:
     for fold, rate in observed:
         table.add_row("observed churn rate", f"{rate:.1%} of those eligible on {fold}")
     table.add_row("scored by", f"{by} {version}")
+    registry = ModelRegistry(home.registry_file)
+    if (candidate := registry.candidate()) != registry.champion():
+        table.add_row("challenger", f"{candidate}, {_in_the_shadow(connection, home)}")
     return table
+
+
+def _in_the_shadow(connection: duckdb.DuckDBPyConnection, home: Home) -> str:
+    found = connection.sql(
+        "SELECT rank_correlation, band_change_share FROM challenger_comparison"
+        " WHERE snapshot_date = (SELECT max(snapshot_date) FROM churn_scores)"
+    ).fetchall()
+    if not found:
+        return "not scored in the shadow: churn doctor says why"
+    correlation, changes = found[0]
+    alike = "" if correlation is None else f"rank correlation {correlation:.2f}, "
+    return f"in the shadow: {alike}{changes:.0%} in another band; {_short(home.reports / CHALLENGER_PAGE)}"
 
 
 def _evaluation(connection: duckdb.DuckDBPyConnection) -> Table | str:

@@ -62,6 +62,13 @@ def test_every_contract_has_an_asset_and_every_asset_says_what_it_is(definitions
         assert node.description and node.owners and node.kinds, key
 
 
+def test_no_campaign_reads_what_the_challenger_says(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    shadows = {dg.AssetKey("shadow_scores"), dg.AssetKey("challenger_comparison")}
+    readers = {key for key in graph.get_all_asset_keys() if graph.get(key).parent_keys & shadows}
+    assert {key.to_user_string() for key in readers} == {"challenger_comparison", "published"}
+
+
 def test_one_partitions_definition_on_the_three_arrival_day_assets(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     partitioned = [graph.get(key) for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned]

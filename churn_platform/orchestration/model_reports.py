@@ -7,11 +7,14 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import polars as pl
+from pydantic import TypeAdapter
 
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.binning import bin_of, equal_count_edges
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.contributions import Contributions
+from churn_platform.core.gradient_boosting import BoostingParameters
+from churn_platform.core.tuning import Tuning
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.feature_tables import described_features
 from churn_platform.orchestration.reason_catalogue import reason_catalogue
@@ -117,6 +120,8 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
         definition_version=str(manifest["definition_version"]),
         windows=Windows(churn.activity, churn.lookback_days, churn.lead_days, churn.horizon_days),
         training=model.report,
+        parameters=BoostingParameters(**manifest.get("parameters", {})),  # models of earlier versions: the defaults
+        tuning=TypeAdapter(Tuning | None).validate_python(manifest.get("tuning")),
         evaluation=evaluation,
         segments=segments,
         folds={day.isoformat(): predictions.filter(fold=day) for day in days},

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -11,6 +12,7 @@ from math import nan
 from typing import Any
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from churn_platform.core import (
     bgnbd,
@@ -34,7 +36,9 @@ from churn_platform.core import (
 )
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.evaluation import ALL, CHAMPION, ELIGIBLE, FoldEvaluation, Protocol, evaluate_fold
+from churn_platform.core.gradient_boosting import BoostingParameters
 from churn_platform.core.snapshots import SnapshotPlan
+from churn_platform.core.tuning import Tuning
 from churn_platform.registry.store import ModelStore
 
 LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
@@ -51,13 +55,24 @@ def candidate_version(
     plan: SnapshotPlan,
     definition_version: str,
     everyone: pl.DataFrame | None = None,
+    parameters: BoostingParameters | None = None,
 ) -> str:
-    """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe.
+    """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe, and
+    the trees' parameters where they are not the recipe's own.
 
     `everyone`: the customers whom `evaluate_candidate` tests on beside the eligible.
     """
+    digest = digest_of_rows(frame, *([] if everyone is None else [everyone]))
+    sources = [inspect.getsource(module) for module in RECIPE]
+    decided = [*_iso(plan.labelled, plan.folds), list(features), definition_version, sources]
+    digest.update(json.dumps([*decided, asdict(parameters)] if parameters else decided).encode())
+    return digest.hexdigest()[:12]
+
+
+def digest_of_rows(*frames: pl.DataFrame) -> "hashlib._Hash":
+    """The sha256 of the frames' column names and values, whatever the width of their numbers, to be updated further."""
     digest = hashlib.sha256()
-    for column in chain(frame.iter_columns(), everyone.iter_columns() if everyone is not None else ()):
+    for column in chain.from_iterable(frame.iter_columns() for frame in frames):
         values = (
             column.cast(pl.Float64).fill_null(nan)
             if column.dtype.is_numeric()
@@ -65,9 +80,7 @@ def candidate_version(
         )
         content = values.to_numpy().tobytes() if column.dtype.is_numeric() else "\x1f".join(values).encode()
         digest.update(column.name.encode() + content)
-    sources = [inspect.getsource(module) for module in RECIPE]
-    digest.update(json.dumps([*_iso(plan.labelled, plan.folds), list(features), definition_version, sources]).encode())
-    return digest.hexdigest()[:12]
+    return digest
 
 
 def train_candidate(
@@ -78,6 +91,7 @@ def train_candidate(
     name: str,
     definition_version: str,
     store: ModelStore,
+    tuning: Tuning | None = None,
 ) -> dict[str, Any]:
     """Train on all rows and save under `name`.
 
@@ -85,6 +99,7 @@ def train_candidate(
         frame: grain (snapshot_date, user_id), ordered, with `churned` and the features as of the snapshot; the training
             snapshots only.
         window_days: lead plus horizon.
+        tuning: where the trees' parameters come from; None for the defaults.
 
     Returns:
         The manifest's description of the training.
@@ -92,14 +107,21 @@ def train_candidate(
     Raises:
         NotEnoughData: one class only, or no feature varies.
     """
+    parameters = tuning.parameters if tuning else BoostingParameters()
     model = ChurnModel.train(
-        frame.select(features), frame["churned"].to_numpy(), frame["snapshot_date"], window_days=window_days
+        frame.select(features),
+        frame["churned"].to_numpy(),
+        frame["snapshot_date"],
+        window_days=window_days,
+        parameters=parameters,
     )
     training = model.report.to_dict()
     manifest = {
         "definition_version": definition_version,
         "features": list(model.features),
         "training": training,
+        "parameters": asdict(parameters),
+        "tuning": TypeAdapter(Tuning).dump_python(tuning, mode="json") if tuning else None,
         "libraries": _installed(),
     }
     store.save(name, model.save(), manifest)

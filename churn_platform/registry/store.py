@@ -44,10 +44,21 @@ class ModelStore:
         return target
 
     def manifest(self, version: str) -> dict[str, Any]:
-        """Raises UsageError if there is no such model."""
+        """What `save` was told of the model, and its file hashes.
+
+        Raises:
+            UsageError: there is no such model.
+            InputError: the manifest is damaged.
+        """
         if not self.exists(version):
             raise UsageError(f"There is no model '{version}' in {self.folder}.{suggest(version, self.versions())}")
-        content: dict[str, Any] = json.loads((self.folder / version / MANIFEST).read_text(encoding="utf-8"))
+        path = self.folder / version / MANIFEST
+        try:
+            content: dict[str, Any] = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise InputError(
+                f"{path} is damaged: {error}. Restore {path.parent} from a backup, or roll back to another model."
+            ) from error
         return content
 
     def load(self, version: str) -> dict[str, bytes]:
@@ -55,7 +66,7 @@ class ModelStore:
 
         Raises:
             UsageError: there is no such model.
-            InputError: a file is missing or has changed since.
+            InputError: a file is missing or has changed since, or the manifest is damaged.
         """
         files = {}
         for name, expected in self.manifest(version)["files"].items():

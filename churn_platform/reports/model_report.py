@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import TrainingReport
 from churn_platform.core.evaluation import ALL, CHAMPION, ELIGIBLE
+from churn_platform.core.gradient_boosting import BoostingParameters
 from churn_platform.core.reason_words import Language
+from churn_platform.core.tuning import SPACE, Tuning
 from churn_platform.reports.page import render_page, write_file
 from churn_platform.reports.words import in_words, words
 
@@ -116,6 +118,8 @@ class ModelReport:
     """All that the reports tell of one model.
 
     Attributes:
+        parameters: of the trees.
+        tuning: how `churn tune` found them; None for the defaults.
         evaluation, segments: the rows of model_evaluation and model_evaluation_by_segment of this version.
         folds: date of the fold → its eligible customers with churned and probability (the model's), newest first.
         features: the strongest first.
@@ -130,6 +134,8 @@ class ModelReport:
     definition_version: str
     windows: Windows
     training: TrainingReport
+    parameters: BoostingParameters
+    tuning: Tuning | None
     evaluation: pl.DataFrame
     segments: pl.DataFrame
     folds: Mapping[str, pl.DataFrame]
@@ -145,6 +151,11 @@ class ModelReport:
     def dates(self) -> list[date]:
         """The folds, newest first."""
         return sorted(self.evaluation["fold"].unique().to_list(), reverse=True)
+
+    @property
+    def tunable(self) -> dict[str, float]:
+        """Those of the parameters that a search may change."""
+        return {name: getattr(self.parameters, name) for name in SPACE}
 
     @cached_property
     def models(self) -> list[str]:

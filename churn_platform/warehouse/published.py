@@ -23,10 +23,15 @@ PUBLISHED_TABLES = (
     "survival_evaluation",
     "model_evaluation_by_segment",
     "model_registry",
+    "shadow_scores",
+    "challenger_comparison",
     "data_readiness",
     "quality_results",
     "data_dictionary",
 )
+
+# Of these only the newest snapshots are published.
+BY_SNAPSHOT = ("churn_scores", "shadow_scores")
 
 # The oldest DuckDB client that opens the file.
 STORAGE_VERSION = "v1.2.0"
@@ -38,7 +43,8 @@ def publish(connection: duckdb.DuckDBPyConnection, file: Path, *, snapshots: int
     Args:
         connection: the warehouse, open.
         file: the published file.
-        snapshots: how many of the newest snapshots of churn_scores to keep; older ones stay in the warehouse.
+        snapshots: how many of the newest snapshots of churn_scores to keep, and the same of shadow_scores; older ones
+            stay in the warehouse.
 
     Returns:
         Rows by table.
@@ -62,7 +68,7 @@ def publish(connection: duckdb.DuckDBPyConnection, file: Path, *, snapshots: int
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str, snapshots: int) -> int:
     newest = "(SELECT DISTINCT snapshot_date FROM churn_scores ORDER BY snapshot_date DESC LIMIT $snapshots)"
-    limited = table == "churn_scores"
+    limited = table in BY_SNAPSHOT
     where = f" WHERE snapshot_date IN {newest}" if limited else ""
     connection.execute(
         f"CREATE TABLE published.{quoted(table)} AS SELECT * FROM main.{quoted(table)}{where}",

@@ -1,5 +1,6 @@
 """Both pages of a model, as text; churn_platform_tests/browser opens them in Chromium."""
 
+import html
 import json
 import re
 from base64 import b64decode, b64encode
@@ -14,7 +15,9 @@ import pytest
 from churn_platform.core.acceptance import Verdict
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.churn_model import ALL_THREE, TrainingReport
+from churn_platform.core.gradient_boosting import BoostingParameters
 from churn_platform.core.reason_words import Language
+from churn_platform.core.tuning import Tuning
 from churn_platform.orchestration.feature_tables import described_features
 from churn_platform.orchestration.model_reports import described_part
 from churn_platform.reports.model_report import (
@@ -91,6 +94,8 @@ def report(*, met: bool = True, better_out_of_time: bool = False) -> ModelReport
         definition_version="d1",
         windows=Windows(["purchase"], 180, 0, 90),
         training=TRAINING,
+        parameters=BoostingParameters(),
+        tuning=None,
         evaluation=evaluation,
         segments=pl.DataFrame(segments),
         folds={day.isoformat(): fold(number) for number, day in enumerate(FOLDS)},
@@ -148,6 +153,29 @@ def test_both_populations_and_the_stages_have_figures_of_their_own(language: Lan
         told["stage_active"]: ["250", "0.310", "", "0.760", ""],
         told["stage_lost"]: ["1,200", "1.000", "", "", ""],
     }
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_presentation_says_which_parameters_and_who_chose_them(language: Language, tmp_path: Path) -> None:
+    default, _ = pages(report(), tmp_path, language)
+    assert "learning_rate 0.03, max_depth 3, subsample 0.6, colsample_bytree 0.4, reg_lambda 10" in default
+    assert html.escape(words(language)["parameters_default"], quote=True).replace("&#x27;", "&#39;") in default
+    found = Tuning(
+        parameters=BoostingParameters(max_depth=5, reg_lambda=31.62),
+        trials=40,
+        rows=900,
+        first_validation=date(2024, 10, 1),
+        last_validation=date(2024, 11, 1),
+        default_loss=0.6,
+        loss=0.59,
+        gain=0.0123,
+        standard_error=0.0034,
+    )
+    tuned, _ = pages(replace(report(), parameters=found.parameters, tuning=found), tmp_path, language)
+    assert "max_depth 5" in tuned and "reg_lambda 31.6" in tuned
+    for told in ("churn tune", "40", "2024-10-01", "2024-11-01", "0.0123", "0.0034"):
+        assert told in tuned, told
+    assert "2024-10-01" not in default
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -12,7 +12,7 @@ import pytest
 
 from churn_platform.warehouse import published
 from churn_platform.warehouse.connection import open_database
-from churn_platform.warehouse.published import PUBLISHED_TABLES, STORAGE_VERSION, publish
+from churn_platform.warehouse.published import BY_SNAPSHOT, PUBLISHED_TABLES, STORAGE_VERSION, publish
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOTS = [date(2024, 5, 1) + timedelta(days=day) for day in range(5)]
@@ -42,11 +42,12 @@ def warehouse(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_database(tmp_path / "warehouse.duckdb") as connection:
         for table in PUBLISHED_TABLES:
             connection.execute(f"CREATE TABLE \"{table}\" AS SELECT 'u1' AS user_id")
-        connection.execute(
-            "CREATE OR REPLACE TABLE churn_scores AS SELECT unnest($days) AS snapshot_date, user_id"
-            " FROM (VALUES ('u1'), ('u2')) users (user_id)",
-            {"days": SNAPSHOTS},
-        )
+        for table in BY_SNAPSHOT:
+            connection.execute(
+                f"CREATE OR REPLACE TABLE {table} AS SELECT unnest($days) AS snapshot_date, user_id"
+                " FROM (VALUES ('u1'), ('u2')) users (user_id)",
+                {"days": SNAPSHOTS},
+            )
         yield connection
 
 
@@ -63,20 +64,28 @@ def profiles(file: Path) -> list[tuple[str]]:
 
 def test_every_table_is_copied_whole_and_counted(warehouse: duckdb.DuckDBPyConnection, file: Path) -> None:
     rows = publish(warehouse, file, snapshots=90)
-    assert rows == {table: 10 if table == "churn_scores" else 1 for table in PUBLISHED_TABLES}
+    assert rows == {table: 10 if table in BY_SNAPSHOT else 1 for table in PUBLISHED_TABLES}
     with open_database(file, read_only=True) as connection:
         found = {table: connection.table(table).count("*").fetchall()[0][0] for table in PUBLISHED_TABLES}
     assert found == rows
     assert [path.name for path in file.parent.iterdir()] == ["churn.duckdb"]
 
 
+@pytest.mark.parametrize("table", BY_SNAPSHOT)
 @pytest.mark.parametrize("kept", [1, 3, 5, 90])
-def test_only_the_newest_snapshots_are_published(warehouse: duckdb.DuckDBPyConnection, file: Path, kept: int) -> None:
+def test_only_the_newest_snapshots_are_published(
+    warehouse: duckdb.DuckDBPyConnection, file: Path, kept: int, table: str
+) -> None:
     publish(warehouse, file, snapshots=kept)
     with open_database(file, read_only=True) as connection:
-        found = connection.execute("SELECT DISTINCT snapshot_date FROM churn_scores ORDER BY ALL").fetchall()
+        found = connection.execute(f"SELECT DISTINCT snapshot_date FROM {table} ORDER BY ALL").fetchall()
     assert found == [(day,) for day in SNAPSHOTS[-kept:]]
-    assert warehouse.execute("SELECT count(*) FROM churn_scores").fetchall() == [(10,)]
+    assert warehouse.execute(f"SELECT count(*) FROM {table}").fetchall() == [(10,)]
+
+
+def test_a_snapshot_without_a_shadow_counts_all_the_same(warehouse: duckdb.DuckDBPyConnection, file: Path) -> None:
+    warehouse.execute("DELETE FROM shadow_scores WHERE snapshot_date > $day", {"day": SNAPSHOTS[1]})
+    assert publish(warehouse, file, snapshots=3)["shadow_scores"] == 0
 
 
 def test_the_file_is_of_the_storage_version_that_older_clients_open(

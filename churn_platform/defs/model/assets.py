@@ -10,8 +10,8 @@ from churn_platform.contracts import targets
 from churn_platform.core import acceptance, segment_evaluation, survival, survival_evaluation
 from churn_platform.core.acceptance import TARGETS
 from churn_platform.core.snapshots import require_folds
-from churn_platform.errors import ChurnError, NotEnoughData
-from churn_platform.orchestration import segments_of_folds, survival_view
+from churn_platform.errors import ChurnError, InputError, NotEnoughData
+from churn_platform.orchestration import segments_of_folds, survival_view, tuned
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.fold_customers import everyone_at_folds, labelled_customers
 from churn_platform.orchestration.gated_assets import frame_asset, source_version
@@ -24,8 +24,9 @@ from churn_platform.orchestration.promotion import judge_candidate, require_scor
 from churn_platform.orchestration.segments_of_folds import evaluations_by_segment
 from churn_platform.orchestration.shop import Shop
 from churn_platform.orchestration.survival_view import evaluate_forecasts
+from churn_platform.orchestration.tuned import plan_training, protocol
 from churn_platform.registry import candidate
-from churn_platform.registry.candidate import candidate_version, evaluate_candidate, train_candidate
+from churn_platform.registry.candidate import evaluate_candidate, train_candidate
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import table_exists
 
@@ -42,7 +43,7 @@ def defs() -> dg.Definitions:
         deps=["churn_model"],
         kinds={"xgboost", "scikitlearn", "polars"},
         compute=_evaluations,
-        code=[candidate, *candidate.RECIPE],
+        code=[candidate, tuned, *candidate.RECIPE],
     )
     survival_tests = frame_asset(
         "survival_evaluation",
@@ -68,7 +69,7 @@ def defs() -> dg.Definitions:
     owners=["team:data-science"],
     kinds={"xgboost", "python"},
     deps=["training_set", "feature_quality", *feature_tables()],
-    code_version=source_version("", candidate, *candidate.RECIPE),
+    code_version=source_version("", candidate, tuned, *candidate.RECIPE),
 )
 def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.MaterializeResult[None]:
     """The candidate: trained on every snapshot whose label is closed; kept in models/<version>/."""
@@ -77,7 +78,8 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
         with shop.warehouse() as connection:
             frame, everyone = shop.training_frame(connection), everyone_at_folds(shop, connection)
         plan = shop.plan
-        name = candidate_version(frame, shop.features, plan, shop.definition.version, everyone)
+        training_plan = plan_training(shop, frame, everyone)
+        name = training_plan.name
         learnt = frame.filter(pl.col("snapshot_date").is_in(plan.labelled))
         if not shop.models.exists(name):
             train_candidate(
@@ -87,23 +89,27 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
                 name=name,
                 definition_version=shop.definition.version,
                 store=shop.models,
+                tuning=training_plan.tuning,
             )
-    except NotEnoughData as error:
+    except (InputError, NotEnoughData) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
     if shop.registry.candidate() != name:
         reason = f"trained on {learnt.height} rows of {learnt['snapshot_date'].n_unique()} snapshots"
         shop.registry.record(name, "candidate", actor=PLATFORM, at=shop.now(), reason=reason)
     training = shop.models.manifest(name)["training"]
-    context.log.info(f"Candidate {name}: {training['rows']} rows of {training['snapshots']} snapshots.")
-    return dg.MaterializeResult(
-        metadata={"model_version": name, **{key: str(value) for key, value in training.items()}}
+    context.log.info(
+        f"Candidate {name}: {training['rows']} rows of {training['snapshots']} snapshots; "
+        f"parameters of the trees: {training_plan.told}."
     )
+    told = {"model_version": name, "parameters": training_plan.told}
+    return dg.MaterializeResult(metadata={**told, **{key: str(value) for key, value in training.items()}})
 
 
 def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
     frame, everyone, plan = shop.training_frame(connection), everyone_at_folds(shop, connection), shop.plan
-    name = candidate_version(frame, shop.features, plan, shop.definition.version, everyone)
+    training = plan_training(shop, frame, everyone)
+    name = training.name
     columns = default_library().contract("model_evaluation").column_names
     others: list[pl.DataFrame] = []
     if table_exists(connection, "model_evaluation"):
@@ -116,7 +122,7 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
         frame,
         shop.features,
         plan,
-        protocol=shop.protocol,
+        protocol=protocol(shop, training.tuning),
         name=name,
         labelled=labelled_customers(shop, connection),
         everyone=everyone,

@@ -10,6 +10,7 @@ from churn_platform.core import (
     bgnbd,
     demand_forecast,
     gamma_gamma,
+    metrics,
     purchase_forecast,
     reason_words,
     reasons,
@@ -17,9 +18,11 @@ from churn_platform.core import (
     segments,
     survival,
 )
+from churn_platform.core import challenger as challenger_figures
 from churn_platform.core.scoring import Stamp, score
 from churn_platform.errors import NotEnoughData
-from churn_platform.orchestration import ladder, reason_catalogue, segmentation, survival_view
+from churn_platform.orchestration import challenger, ladder, reason_catalogue, segmentation, survival_view
+from churn_platform.orchestration.challenger import compare_challengers, report_on_challenger, shadow_scores
 from churn_platform.orchestration.feature_tables import all_features, feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
 from churn_platform.orchestration.ladder import choose_scorer
@@ -82,9 +85,26 @@ def defs() -> dg.Definitions:
         code=[survival, survival_view],
         after=report_on_survival,
     )
+    shadow = frame_asset(
+        "shadow_scores",
+        group=GROUP,
+        deps=[*feature_tables(), "churn_scores"],
+        kinds={"xgboost", "polars"},
+        compute=shadow_scores,
+        code=[challenger, scoring],
+    )
+    comparison = frame_asset(
+        "challenger_comparison",
+        group=GROUP,
+        deps=["shadow_scores", "user_days"],
+        kinds={"polars"},
+        compute=compare_challengers,
+        code=[challenger, challenger_figures, metrics],
+        after=report_on_challenger,
+    )
     moves = sql_asset("segment_moves", group=GROUP, deps=["segment_traits"], after=report_on_segments)
     by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest", "category_weeks")]
-    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, survived, *by_sql])
+    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, survived, shadow, comparison, *by_sql])
 
 
 def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
