@@ -72,6 +72,12 @@ def defs() -> dg.Definitions:
         compute=give_segments,
         code=[segments, segmentation],
     )
+    moves = sql_asset("segment_moves", group=GROUP, deps=["segment_traits"], after=report_on_segments)
+    by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest", "category_weeks")]
+    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, *_challengers(), *by_sql])
+
+
+def _challengers() -> list[dg.AssetsDefinition]:
     shadow = frame_asset(
         "shadow_scores",
         group=GROUP,
@@ -89,9 +95,7 @@ def defs() -> dg.Definitions:
         code=[challenger, challenger_figures, metrics],
         after=report_on_challenger,
     )
-    moves = sql_asset("segment_moves", group=GROUP, deps=["segment_traits"], after=report_on_segments)
-    by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest", "category_weeks")]
-    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, shadow, comparison, *by_sql])
+    return [shadow, comparison]
 
 
 def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
