@@ -58,6 +58,6 @@ class ChallengerReport:
 def write_report(report: ChallengerReport, folder: Path, language: Language) -> Path:
     """Write the page, whole or not at all; return its path."""
     page = render_page(
-        PAGE, report=report, t=words(language), bands=BANDS, metrics=tuple(OUTCOME_METRICS), most=MOST_SNAPSHOTS
+        PAGE, report=report, t=words(language), bands=BANDS, metrics=OUTCOME_METRICS, most=MOST_SNAPSHOTS
     )
     return write_file(folder / PAGE, page.encode())

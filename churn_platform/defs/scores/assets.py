@@ -60,6 +60,20 @@ def defs() -> dg.Definitions:
         compute=_demand,
         code=[demand_forecast],
     )
+    survived = frame_asset(
+        "survival_forecast",
+        group=GROUP,
+        deps=["churn_scores", "churn_dates", "survival_evaluation", *feature_tables()],
+        kinds={"scikitlearn", "polars"},
+        compute=forecast_survival,
+        code=[survival, survival_view],
+        after=report_on_survival,
+    )
+    by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest", "category_weeks")]
+    return dg.Definitions(assets=[forecast, demand, *_segments(), scores, survived, *_challengers(), *by_sql])
+
+
+def _segments() -> list[dg.AssetsDefinition]:
     found = frame_asset(
         "segment_traits",
         group=GROUP,
@@ -76,15 +90,11 @@ def defs() -> dg.Definitions:
         compute=give_segments,
         code=[segments, segmentation],
     )
-    survived = frame_asset(
-        "survival_forecast",
-        group=GROUP,
-        deps=["churn_scores", "churn_dates", "survival_evaluation", *feature_tables()],
-        kinds={"scikitlearn", "polars"},
-        compute=forecast_survival,
-        code=[survival, survival_view],
-        after=report_on_survival,
-    )
+    moves = sql_asset("segment_moves", group=GROUP, deps=["segment_traits"], after=report_on_segments)
+    return [found, given, moves]
+
+
+def _challengers() -> list[dg.AssetsDefinition]:
     shadow = frame_asset(
         "shadow_scores",
         group=GROUP,
@@ -102,9 +112,7 @@ def defs() -> dg.Definitions:
         code=[challenger, challenger_figures, metrics],
         after=report_on_challenger,
     )
-    moves = sql_asset("segment_moves", group=GROUP, deps=["segment_traits"], after=report_on_segments)
-    by_sql = [sql_asset(table, group=GROUP) for table in ("user_profiles", "churn_scores_latest", "category_weeks")]
-    return dg.Definitions(assets=[forecast, demand, found, given, moves, scores, survived, shadow, comparison, *by_sql])
+    return [shadow, comparison]
 
 
 def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
