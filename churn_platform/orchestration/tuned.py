@@ -39,7 +39,7 @@ def plan_training(shop: Shop, frame: pl.DataFrame, everyone: pl.DataFrame) -> Tr
     """
     tuning, told = adopted_tuning(shop, frame)
     parameters = tuning.parameters if tuning else None
-    name = candidate_version(frame, shop.features, shop.plan, shop.definition.version, everyone, parameters)
+    name = candidate_version(frame, shop.features, shop.plan, shop.definition.version, everyone, parameters=parameters)
     return Training(name, tuning, told)
 
 

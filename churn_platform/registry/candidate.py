@@ -55,6 +55,7 @@ def candidate_version(
     plan: SnapshotPlan,
     definition_version: str,
     everyone: pl.DataFrame | None = None,
+    *,
     parameters: BoostingParameters | None = None,
 ) -> str:
     """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe, and

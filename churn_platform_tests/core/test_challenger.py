@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from churn_platform.core.challenger import OUTCOME_COLUMNS, agreement, outcomes
-from churn_platform.core.metrics import auc, paired_gain
+from churn_platform.core.metrics import PairedScores, auc, pooled_gain
 
 FOUR = pl.DataFrame(
     {
@@ -80,7 +80,7 @@ def test_a_positive_gain_speaks_for_the_challenger() -> None:
     assert found["churn_rate"] == churned.mean()
     assert found["challenger_auc"] == auc(churned, truth)
     for metric in ("auc", "log_loss", "ece"):
-        expected = paired_gain(churned, truth, poor, metric)
+        expected = pooled_gain([PairedScores(np.arange(len(churned)), churned, truth, poor)], metric)
         assert (found[f"{metric}_gain"], found[f"{metric}_gain_lower"], found[f"{metric}_gain_upper"]) == (
             expected.value,
             expected.lower,

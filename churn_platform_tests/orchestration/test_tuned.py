@@ -18,6 +18,7 @@ from churn_platform_tests.core.bgnbd_shop import rhythm_frame
 from churn_platform_tests.orchestration.landed_files import landed_history
 
 FRAME = rhythm_frame(customers=100, snapshots=4).sort("snapshot_date", "user_id")
+EVERYONE = FRAME.tail(10)
 BETTER = Tuning(
     parameters=BoostingParameters(max_depth=5),
     trials=30,
@@ -45,18 +46,18 @@ def keep(shop: Shop, tuning: Tuning) -> None:
 
 
 def default_name(shop: Shop) -> str:
-    return candidate_version(FRAME, shop.features, shop.plan, shop.definition.version)
+    return candidate_version(FRAME, shop.features, shop.plan, shop.definition.version, EVERYONE)
 
 
 def test_without_a_search_the_defaults_train_and_test(planned: Shop) -> None:
-    training = plan_training(planned, FRAME)
+    training = plan_training(planned, FRAME, EVERYONE)
     assert (training.name, training.parameters, training.told) == (default_name(planned), None, "default")
     assert protocol(planned, training.tuning) == planned.protocol
 
 
 def test_a_better_best_trains_and_is_tested_with_the_same_parameters(planned: Shop) -> None:
     keep(planned, BETTER)
-    training = plan_training(planned, FRAME)
+    training = plan_training(planned, FRAME, EVERYONE)
     assert training.parameters == BETTER.parameters
     assert training.name != default_name(planned)
     assert training.told == "churn tune, the best of 30 trials"
@@ -65,7 +66,7 @@ def test_a_better_best_trains_and_is_tested_with_the_same_parameters(planned: Sh
 
 def test_a_best_within_the_noise_changes_nothing(planned: Shop) -> None:
     keep(planned, replace(BETTER, gain=0.019))
-    training = plan_training(planned, FRAME)
+    training = plan_training(planned, FRAME, EVERYONE)
     assert (training.name, training.tuning) == (default_name(planned), None)
     assert "the best of 30 trials was not better beyond the noise" in training.told
 
@@ -76,12 +77,12 @@ def test_other_rows_take_the_defaults_and_say_so(planned: Shop) -> None:
     other = FRAME.with_columns(
         churned=pl.when(pl.col("snapshot_date") == first).then(1 - pl.col("churned")).otherwise("churned")
     )
-    training = plan_training(planned, other)
+    training = plan_training(planned, other, EVERYONE)
     assert training.tuning is None and "run it again" in training.told
     later = FRAME.with_columns(
         churned=pl.when(pl.col("snapshot_date") > first).then(1 - pl.col("churned")).otherwise("churned")
     )
-    assert plan_training(planned, later).tuning == BETTER, "what no search may see does not matter"
+    assert plan_training(planned, later, EVERYONE).tuning == BETTER, "what no search may see does not matter"
 
 
 def test_a_damaged_best_is_an_error(planned: Shop) -> None:
@@ -89,4 +90,4 @@ def test_a_damaged_best_is_an_error(planned: Shop) -> None:
     [key] = TuningStore(planned.home.models).keys()
     (planned.home.models / "tuning" / key / "best.json").write_text("{")
     with pytest.raises(InputError, match="run churn tune again"):
-        plan_training(planned, FRAME)
+        plan_training(planned, FRAME, EVERYONE)

@@ -97,7 +97,7 @@ def test_the_manifest_says_which_parameters_and_where_they_come_from(tmp_path: P
 
 def test_the_parameters_enter_the_name_of_the_candidate() -> None:
     def name(parameters: BoostingParameters | None) -> str:
-        return candidate_version(FRAME, FEATURES, PLAN, "d1", parameters)
+        return candidate_version(FRAME, FEATURES, PLAN, "d1", parameters=parameters)
 
     assert name(FOUND.parameters) == name(FOUND.parameters)
     assert len({name(None), name(FOUND.parameters), name(BoostingParameters(max_depth=2))}) == 3
