@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -108,28 +109,10 @@ def evaluate_fold(
     training = frame.filter(closed_by(frame["snapshot_date"], fold, protocol.window_days))
     test = frame.filter(pl.col("snapshot_date") == fold)
     _check_enough(frame, training, test, fold, protocol.window_days)
-    champion = ChurnModel.train(
-        training.select(features),
-        training["churned"].to_numpy(),
-        training["snapshot_date"],
-        window_days=protocol.window_days,
-        parameters=protocol.parameters,
-    )
-    rule = RecencyRule.fit(training["recency_days"].to_numpy(), training["churned"].to_numpy())
-    logistic = LogisticBaseline.fit(training.select(plain_features(features)), training["churned"].to_numpy())
-    bgnbd = _bgnbd(training, protocol.window_days)
-
-    def scores(users: pl.DataFrame, margin: Floats) -> dict[str, Floats]:
-        probabilities = {
-            CHAMPION: champion.probability(margin, users["snapshot_date"]),
-            RECENCY_RULE: rule.predict(users["recency_days"].to_numpy()),
-            LOGISTIC: logistic.predict(users),
-            RICH_LOGISTIC: champion.logistic.predict(users),
-        }
-        return {**probabilities, BGNBD: bgnbd.predict(users)} if bgnbd else probabilities
-
+    models = _Models.trained(training, features, protocol)
+    champion = models.champion
     margins = champion.predict_margin(training), champion.predict_margin(test)
-    in_sample, out_of_time = scores(training, margins[0]), scores(test, margins[1])
+    in_sample, out_of_time = models.scores(training, margins[0]), models.scores(test, margins[1])
     drift = {model: psi(in_sample[model], probability) for model, probability in out_of_time.items()}
     drift[CHAMPION] = psi(*margins)  # what the season adds is no drift of the customers
     rows = [
@@ -140,10 +123,11 @@ def evaluate_fold(
     if held_out is not None:
         rows.append((fold, ELIGIBLE, CHAMPION, "out_of_sample_auc", held_out, None, None))
     rows.append(_surplus(rows))
-    of_everyone = None
+    scored = None
     if everyone is not None:
-        of_everyone = scores(everyone, champion.predict_margin(everyone))
+        of_everyone = models.scores(everyone, champion.predict_margin(everyone))
         rows += _tested(fold, ALL, everyone["churned"].to_numpy(), of_everyone, protocol)
+        scored = _predictions(everyone, features, of_everyone)
     return FoldEvaluation(
         fold=fold,
         champion=champion,
@@ -152,7 +136,7 @@ def evaluate_fold(
         training_rows=training.height,
         training_snapshots=tuple(sorted(training["snapshot_date"].unique().to_list())),
         predictions=_predictions(test, features, out_of_time),
-        everyone=None if everyone is None or of_everyone is None else _predictions(everyone, features, of_everyone),
+        everyone=scored,
         rows=pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row"),
     )
 
@@ -165,11 +149,38 @@ def plain_features(features: Sequence[str]) -> list[str]:
     return [name for name in features if name == "recency_days" or name.startswith(("orders_", "spend_"))]
 
 
-def _bgnbd(training: pl.DataFrame, window_days: int) -> BetaGeometricScorer | None:
-    if missing_history(training):
-        return None
-    outcome = training["churned"].to_numpy()
-    return BetaGeometricScorer.fit(training, outcome, training["snapshot_date"], window_days=window_days)
+@dataclass(frozen=True)
+class _Models:
+    """The champion and the baselines, trained on the same rows; `bgnbd` is None where these lack its columns."""
+
+    champion: ChurnModel
+    rule: RecencyRule
+    logistic: LogisticBaseline
+    bgnbd: BetaGeometricScorer | None
+
+    @classmethod
+    def trained(cls, training: pl.DataFrame, features: Sequence[str], protocol: Protocol) -> Self:
+        outcome, days, window_days = training["churned"].to_numpy(), training["snapshot_date"], protocol.window_days
+        champion = ChurnModel.train(
+            training.select(features), outcome, days, window_days=window_days, parameters=protocol.parameters
+        )
+        lacking = missing_history(training)
+        return cls(
+            champion,
+            RecencyRule.fit(training["recency_days"].to_numpy(), outcome),
+            LogisticBaseline.fit(training.select(plain_features(features)), outcome),
+            None if lacking else BetaGeometricScorer.fit(training, outcome, days, window_days=window_days),
+        )
+
+    def scores(self, users: pl.DataFrame, margin: Floats) -> dict[str, Floats]:
+        """Model → churn probability per user; `margin` is the champion's."""
+        probabilities = {
+            CHAMPION: self.champion.probability(margin, users["snapshot_date"]),
+            RECENCY_RULE: self.rule.predict(users["recency_days"].to_numpy()),
+            LOGISTIC: self.logistic.predict(users),
+            RICH_LOGISTIC: self.champion.logistic.predict(users),
+        }
+        return {**probabilities, BGNBD: self.bgnbd.predict(users)} if self.bgnbd else probabilities
 
 
 def _predictions(users: pl.DataFrame, features: Sequence[str], probabilities: dict[str, Floats]) -> pl.DataFrame:
