@@ -8,9 +8,7 @@ from churn_platform.contracts.contract import Column, Contract, RowRule, Severit
 from churn_platform.contracts.quoting import literal, quoted, quoted_list
 from churn_platform.contracts.row_condition import columns_of_condition
 
-Kind = Literal[
-    "not_empty", "in_partition", "unique", "not_null", "between", "one_of", "finite", "foreign_key", "row", "target"
-]  # fmt: skip
+Kind = Literal["not_empty", "in_partition", "unique", "not_null", "between", "one_of", "finite", "foreign_key", "row"]
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def _rows(version: str, metric: str) -> str:
 def _target(name: str, observed: Callable[[Scope], str], bad: str, *, required: str, unmeasured: str) -> Target:
     rule = Rule(
         name=name,
-        kind="target",
+        kind="row",
         severity="critical",
         columns=("value",),
         description=TARGETS[name],
