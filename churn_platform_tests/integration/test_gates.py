@@ -100,7 +100,7 @@ def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(
     if table in OF_EMPTY:
         with duckdb.connect(str(file)) as connection:
             connection.execute(f"INSERT INTO {table} BY NAME {OF_EMPTY[table]}")
-    before = content(file)
+    before = content(file, only=[table])
     key = contract.grain[-1]
     breaks = {
         f"not_null__{key}": f"SELECT * REPLACE (NULL AS {quoted(key)}) FROM {quoted(table)} LIMIT 1",
@@ -124,4 +124,4 @@ def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(
             )
         assert not result.passed
         assert rule in {found.name for found in result.results if found.status == "failed"}
-        assert content(file) == before
+        assert content(file, only=[table]) == before
