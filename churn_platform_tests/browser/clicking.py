@@ -9,7 +9,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 from churn_platform_tests.browser.ui_server import RunState, UiServer
 
 # The page draws no box that it has no room for, and a small one without its checks.
-LARGE: ViewportSize = {"width": 4200, "height": 8000}
+LARGE: ViewportSize = {"width": 4200, "height": 12000}
 PATIENCE_MS = 30_000
 
 
