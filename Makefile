@@ -33,7 +33,7 @@ test-lifecycle: $(READY) ## the longer tests: whole shops refreshed several time
 test-ui: $(READY) ## the tests that need Chromium (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser
 
-test-slow: $(READY) ## the tests that take many minutes each: fifty kills of an ingest, a backlog of 400 files, 400 files in landing
+test-slow: $(READY) ## the tests that take many minutes each: fifty kills of an ingest, a backlog of 400 files, 400 files in landing, noise as features
 	$(BIN)/pytest -m slow
 
 check: $(READY) ## format, lint, types, import direction, definitions load, test, test-lifecycle

@@ -17,7 +17,7 @@ from churn_platform.simulator.shop import write_shop
 from churn_platform.simulator.shop_settings import ShopSettings
 from churn_platform_tests.integration.shops import SHORT_WINDOWS, SIMULATED_MAPPING, churn
 
-pytestmark = pytest.mark.lifecycle
+pytestmark = pytest.mark.slow
 
 SHOP = ShopSettings(customers=800, first_day=date(2025, 1, 1), last_day=date(2025, 8, 31), seed=5)
 NOISE = [f"noise_{number}" for number in range(30)]
