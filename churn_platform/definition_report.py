@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from churn_platform.core.definition_comparison import STATUSES, Comparison
+from churn_platform.core.definition_comparison import STATUSES
 from churn_platform.errors import UsageError
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.launch import open_instance
@@ -72,8 +72,7 @@ def _sides(report: ComparisonReport) -> Table:
     table = Table("", "in force", "the other")
     for name, value in report.current.items():
         table.add_row(name, value, report.other[name])
-    found: Comparison = report.comparison
-    sides = (found.current, found.other)
+    sides = (report.comparison.current, report.comparison.other)
     table.add_section()
     table.add_row("eligible, mean", *(f"{side.eligible:,.0f}" for side in sides))
     table.add_row("called churned, mean", *(f"{side.churn_rate:.1%}" for side in sides))

@@ -7,10 +7,19 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from churn_platform.core.definition_comparison import Comparison, comparable_snapshots, compare
+from churn_platform.core.definition_comparison import (
+    CHURNED,
+    NOT_ELIGIBLE,
+    STAYED,
+    Comparison,
+    comparable_snapshots,
+    compare,
+)
 from churn_platform.errors import UsageError, suggest
 from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import ChurnDefinition, ProductDefinition
+from churn_platform.sql.library import default_library
+from churn_platform.sql.parameters import Value
 
 SQL = Path(__file__).parent / "sql"
 
@@ -61,26 +70,57 @@ def count_labels(
         newest: events from this day on are not known yet.
     """
     sides = {"current": current, "other": other}
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE activity_days AS " + (SQL / "activity_days.sql").read_text(encoding="utf-8"),
-        {"newest_snapshot": newest, **{f"{side}_activity": churn.activity for side, churn in sides.items()}},
-    )
-    lengths = {
-        f"{side}_{name}": getattr(churn.windows, name)
-        for side, churn in sides.items()
-        for name in ("lookback", "lead", "horizon")
-    }
-    query = (SQL / "compared_labels.sql").read_text(encoding="utf-8")
     counts, differing = [], []
-    for snapshot in snapshots:
-        users = connection.execute(query, {"snapshot_date": snapshot, **lengths}).pl()
-        came_back = pl.col("current_came_back", "other_came_back").sum()
-        by_status = users.group_by("snapshot_date", "current", "other", maintain_order=True)
-        counts.append(by_status.agg(pl.len().alias("customers"), came_back))
-        differing.append(
-            users.filter(pl.col("current") != pl.col("other")).select("snapshot_date", "user_id", "current", "other")
-        )
+    with connection.cursor() as own:  # with temporary tables of its own, which hide none of the warehouse's from others
+        for side, churn in sides.items():
+            own.execute(
+                f"CREATE TEMP TABLE {side}_days AS " + (SQL / "activity_days.sql").read_text(encoding="utf-8"),
+                {"newest_snapshot": newest, "activity": churn.activity},
+            )
+        for snapshot in snapshots:
+            judged = [_judged(own, side, churn, snapshot) for side, churn in sides.items()]
+            users = _beside(*judged).select(pl.lit(snapshot).alias("snapshot_date"), pl.all())
+            came_back = pl.col("current_came_back", "other_came_back").sum()
+            by_status = users.group_by("snapshot_date", "current", "other", maintain_order=True)
+            counts.append(by_status.agg(pl.len().alias("customers"), came_back))
+            changed = users.filter(pl.col("current") != pl.col("other"))
+            differing.append(changed.select("snapshot_date", "user_id", "current", "other"))
     return pl.concat(counts), pl.concat(differing)
+
+
+def _judged(connection: duckdb.DuckDBPyConnection, side: str, churn: ChurnDefinition, snapshot: date) -> pl.DataFrame:
+    """user_id of the eligible, status, and whether a churned one came back; the model of churn_labels itself judges."""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW user_days AS FROM {side}_days")
+    windows = churn.windows
+    values: dict[str, Value] = {
+        "snapshot_date": snapshot,
+        "lookback_days": windows.lookback,
+        "lead_days": windows.lead,
+        "horizon_days": windows.horizon,
+        "label_grace_days": 0,
+        "definition_version": side,
+    }
+    labels = default_library().rows(connection, "churn_labels", values)
+    later = connection.execute(
+        "SELECT DISTINCT user_id FROM user_days WHERE event_date >= $end", {"end": windows.label_end(snapshot)}
+    ).pl()
+    return labels.select(
+        "user_id",
+        pl.when("churned").then(pl.lit(CHURNED)).otherwise(pl.lit(STAYED)).alias(side),
+        (pl.col("churned") & pl.col("user_id").is_in(later["user_id"].implode())).alias(f"{side}_came_back"),
+    )
+
+
+def _beside(current: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Every customer whom at least one definition calls eligible, by user_id."""
+    return (
+        current.join(other, on="user_id", how="full", coalesce=True)
+        .with_columns(
+            pl.col("current", "other").fill_null(NOT_ELIGIBLE),
+            pl.col("current_came_back", "other_came_back").fill_null(value=False),
+        )
+        .sort("user_id")
+    )
 
 
 def _check_activities(connection: duckdb.DuckDBPyConnection, activities: Sequence[str]) -> None:

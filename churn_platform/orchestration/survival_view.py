@@ -12,7 +12,7 @@ from churn_platform.core.survival import fit_hazards, survival_forecast
 from churn_platform.core.survival_evaluation import ROW_SCHEMA, evaluate_survival
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.feature_tables import all_features
-from churn_platform.orchestration.model_reports import FOLDS, report_folder
+from churn_platform.orchestration.model_reports import read_predictions, report_folder
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.survival import SurvivalReport, write_report
 from churn_platform.reports.words import words
@@ -38,7 +38,7 @@ def evaluate_forecasts(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.
     folder, plan = report_folder(shop, name), shop.plan
     found = evaluate_survival(
         _labelled(shop, connection),
-        pl.read_parquet(folder / FOLDS),
+        read_predictions(shop, name),
         hazard_features(shop),
         folds=plan.folds,
         labelled=plan.labelled,

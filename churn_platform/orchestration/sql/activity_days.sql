@@ -1,11 +1,10 @@
--- The days on which a customer did what either of two product definitions calls an activity, by all that is known today.
+-- The days on which a customer did what a product definition calls an activity, in the columns that churn_labels reads.
+-- What is known today counts as known on its day.
 -- grain: one customer and day
-SELECT
+SELECT DISTINCT
     user_id,
     event_date,
-    BOOL_OR(list_contains($current_activity, event_type)) AS is_current,
-    BOOL_OR(list_contains($other_activity, event_type)) AS is_other
+    event_date AS known_date,
+    1 AS activities
 FROM stg_events
-WHERE event_date < $newest_snapshot
-    AND (list_contains($current_activity, event_type) OR list_contains($other_activity, event_type))
-GROUP BY user_id, event_date
+WHERE event_date < $newest_snapshot AND list_contains($activity, event_type)
