@@ -110,32 +110,20 @@ def evaluate_fold(
     test = frame.filter(pl.col("snapshot_date") == fold)
     _check_enough(frame, training, test, fold, protocol.window_days)
     models = _Models.trained(training, features, protocol)
-    champion = models.champion
-    margins = champion.predict_margin(training), champion.predict_margin(test)
-    in_sample, out_of_time = models.scores(training, margins[0]), models.scores(test, margins[1])
-    drift = {model: psi(in_sample[model], probability) for model, probability in out_of_time.items()}
-    drift[CHAMPION] = psi(*margins)  # what the season adds is no drift of the customers
-    rows = [
-        *_tested(fold, ELIGIBLE, test["churned"].to_numpy(), out_of_time, protocol),
-        *_against_training(fold, training, in_sample, drift),
-    ]
-    held_out = held_out_auc(training, features, champion, protocol.window_days, protocol.parameters)
-    if held_out is not None:
-        rows.append((fold, ELIGIBLE, CHAMPION, "out_of_sample_auc", held_out, None, None))
-    rows.append(_surplus(rows))
+    rows, predictions = _on_eligible(fold, training, test, features, models, protocol)
     scored = None
     if everyone is not None:
-        of_everyone = models.scores(everyone, champion.predict_margin(everyone))
+        of_everyone = models.scores(everyone, models.champion.predict_margin(everyone))
         rows += _tested(fold, ALL, everyone["churned"].to_numpy(), of_everyone, protocol)
         scored = _predictions(everyone, features, of_everyone)
     return FoldEvaluation(
         fold=fold,
-        champion=champion,
+        champion=models.champion,
         users=test.height,
         churn_rate=float(test["churned"].to_numpy().mean()),
         training_rows=training.height,
         training_snapshots=tuple(sorted(training["snapshot_date"].unique().to_list())),
-        predictions=_predictions(test, features, out_of_time),
+        predictions=predictions,
         everyone=scored,
         rows=pl.DataFrame(rows, schema=_ROW_SCHEMA, orient="row"),
     )
@@ -185,6 +173,30 @@ class _Models:
 
 def _predictions(users: pl.DataFrame, features: Sequence[str], probabilities: dict[str, Floats]) -> pl.DataFrame:
     return users.drop(features).with_columns(pl.Series(name, p) for name, p in probabilities.items())
+
+
+def _on_eligible(
+    fold: date,
+    training: pl.DataFrame,
+    test: pl.DataFrame,
+    features: Sequence[str],
+    models: _Models,
+    protocol: Protocol,
+) -> tuple[list[Row], pl.DataFrame]:
+    """Every row of the population ELIGIBLE, and the predictions."""
+    champion = models.champion
+    margins = champion.predict_margin(training), champion.predict_margin(test)
+    in_sample, out_of_time = models.scores(training, margins[0]), models.scores(test, margins[1])
+    drift = {model: psi(in_sample[model], probability) for model, probability in out_of_time.items()}
+    drift[CHAMPION] = psi(*margins)  # what the season adds is no drift of the customers
+    rows = [
+        *_tested(fold, ELIGIBLE, test["churned"].to_numpy(), out_of_time, protocol),
+        *_against_training(fold, training, in_sample, drift),
+    ]
+    held_out = held_out_auc(training, features, champion, protocol.window_days, protocol.parameters)
+    if held_out is not None:
+        rows.append((fold, ELIGIBLE, CHAMPION, "out_of_sample_auc", held_out, None, None))
+    return [*rows, _surplus(rows)], _predictions(test, features, out_of_time)
 
 
 def _tested(

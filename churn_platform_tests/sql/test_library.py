@@ -1,80 +1,15 @@
 """The SQL model library: what stops it from loading, and what it derives from the text of the models."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
-import yaml
 
 from churn_platform.errors import DefinitionError
-from churn_platform.sql.library import Library, default_library, load_library
-from churn_platform.sql.lineage import column_lineage
-
-EVENTS = {"event_id": "VARCHAR", "user_id": "VARCHAR", "amount": "DOUBLE", "known_date": "DATE"}
-SPEND = {"user_id": "VARCHAR", "spend": "DOUBLE"}
-SPEND_SQL = "SELECT user_id, SUM(amount) AS spend FROM events GROUP BY user_id"
-TOP_SQL = "SELECT user_id, spend FROM spend WHERE spend > 100"
-
-
-class Shop:
-    """A folder of models: `events`, built by Python, then `spend`, then `top`, both full tables built by SQL."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.contract("staging/events", EVENTS, grain=["event_id"])
-        self.contract("warehouse/spend", SPEND).sql("warehouse/spend", SPEND_SQL)
-        self.contract("marts/top", SPEND).sql("marts/top", TOP_SQL)
-
-    def contract(
-        self,
-        table: str,
-        columns: Mapping[str, str],
-        *,
-        grain: Sequence[str] = ("user_id",),
-        materialisation: str = "full",
-        references: Mapping[str, str] | None = None,
-    ) -> "Shop":
-        keys = {name: {"references": reference} for name, reference in (references or {}).items()}
-        parts = [{"name": name, "type": kind, "meaning": name} | keys.get(name, {}) for name, kind in columns.items()]
-        body = {
-            "description": f"The table {table}.",
-            "owner": "team:data",
-            "grain": list(grain),
-            "materialisation": materialisation,
-            "columns": parts,
-        }
-        self.write(f"{table}.yml", yaml.safe_dump(body, sort_keys=False))
-        return self
-
-    def sql(self, table: str, text: str) -> "Shop":
-        self.write(f"{table}.sql", text)
-        return self
-
-    def remove(self, file: str) -> "Shop":
-        (self.folder / file).unlink()
-        return self
-
-    def load(self) -> Library:
-        return load_library(self.folder)
-
-    def assert_refused(self, *parts: str) -> None:
-        """Loading fails, and the message names all the parts."""
-        with pytest.raises(DefinitionError) as caught:
-            self.load()
-        missing = [part for part in parts if part not in str(caught.value)]
-        assert not missing, f"{missing} not in: {caught.value}"
-
-    def write(self, file: str, text: str) -> None:
-        path = self.folder / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    return Shop(tmp_path)
+from churn_platform.sql.library import default_library
+from churn_platform_tests.sql.small_library import EVENTS, SPEND, SPEND_SQL, TOP_SQL, Shop
 
 
 def test_a_sound_library_loads(shop: Shop) -> None:
@@ -366,29 +301,6 @@ def test_a_value_is_bound_and_never_read_as_sql(shop: Shop) -> None:
         _shop_tables(connection)
         shop.load().build(connection, "top", "built", {"timezone": "'; DROP TABLE spend; --"})
         assert connection.execute("SELECT count(*) FROM built").fetchone() == (2,)
-
-
-def test_lineage_follows_a_chain_of_ctes_and_a_join(shop: Shop) -> None:
-    shop.sql(
-        "marts/top",
-        """
-        WITH named AS (SELECT user_id AS who, spend AS gross FROM spend),
-        paid AS (SELECT user_id, MAX(amount) AS largest, MIN(known_date) AS first_day FROM events GROUP BY user_id),
-        joined AS (SELECT who, gross - largest AS rest FROM named JOIN paid ON paid.user_id = named.who)
-        SELECT who AS user_id, rest * 2 AS spend FROM joined WHERE rest > 0
-        """,
-    )
-    assert column_lineage(shop.load(), "top") == {
-        "user_id": (("spend", "user_id"),),
-        "spend": (("events", "amount"), ("spend", "spend")),
-    }
-
-
-def test_lineage_of_a_constant_and_of_a_python_table_is_empty(shop: Shop) -> None:
-    shop.sql("marts/top", "SELECT user_id, 1.5 AS spend FROM spend")
-    library = shop.load()
-    assert column_lineage(library, "top")["spend"] == ()
-    assert column_lineage(library, "events") == {}
 
 
 def test_a_feature_of_a_family_that_is_not_declared_is_refused(shop: Shop) -> None:
