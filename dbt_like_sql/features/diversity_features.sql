@@ -4,7 +4,6 @@ WITH bought AS (
     SELECT
         user_id,
         item_id,
-        event_date,
         date_diff('day', event_date, CAST($snapshot_date AS DATE)) AS age
     FROM user_items
     WHERE event_date < $snapshot_date AND known_date <= $snapshot_date
@@ -16,7 +15,7 @@ by_item AS (
         item_id,
         MIN(age) AS latest_age,
         MAX(age) AS earliest_age,
-        COUNT(DISTINCT event_date) FILTER (WHERE age <= 365) AS days_365d
+        MAX(age) FILTER (WHERE age <= 365) AS earliest_age_365d
     FROM bought
     GROUP BY user_id, item_id
 ),
@@ -27,7 +26,7 @@ items AS (
         COUNT(*) AS items_total,
         COUNT(*) FILTER (WHERE latest_age <= 90) AS items_90d,
         COUNT(*) FILTER (WHERE latest_age <= 365) AS items_365d,
-        COUNT(*) FILTER (WHERE days_365d > 1) AS repeated_365d,
+        COUNT(*) FILTER (WHERE earliest_age_365d > latest_age) AS repeated_365d,
         COUNT(*) FILTER (WHERE earliest_age <= 90) AS new_90d
     FROM by_item
     GROUP BY user_id

@@ -17,18 +17,19 @@ stepped AS (
         user_id,
         age,
         spend,
-        (age - 1) // 30 AS month,
-        LAG(age) OVER (PARTITION BY user_id ORDER BY age DESC) - age AS gap,
-        ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY age) AS place,
-        MIN(age) OVER (PARTITION BY user_id) AS recency
+        LEAD(age) OVER latest_first - age AS gap,
+        (age - 1) // 30 IS DISTINCT FROM (LEAD(age) OVER latest_first - 1) // 30 AS opens_month,
+        ROW_NUMBER() OVER latest_first AS place,
+        FIRST_VALUE(age) OVER latest_first AS recency
     FROM days
+    WINDOW latest_first AS (PARTITION BY user_id ORDER BY age)
 )
 
 SELECT
     CAST($snapshot_date AS DATE) AS snapshot_date,
     user_id,
-    COUNT(DISTINCT month) AS active_months_total,
-    COUNT(DISTINCT month) FILTER (WHERE age <= 360) AS active_months_360d,
+    COUNT(*) FILTER (WHERE opens_month) AS active_months_total,
+    COUNT(*) FILTER (WHERE opens_month AND age <= 360) AS active_months_360d,
     CAST(SUM(CAST(POWER(0.5, age / 30.0) AS DECIMAL(18, 12))) AS DOUBLE) AS decayed_activity_30d,
     CAST(SUM(CAST(POWER(0.5, age / 90.0) AS DECIMAL(18, 12))) AS DOUBLE) AS decayed_activity_90d,
     CAST(SUM(CAST(CAST(spend AS DOUBLE) * POWER(0.5, age / 90.0) AS DECIMAL(38, 6))) AS DOUBLE) AS decayed_spend_90d,
