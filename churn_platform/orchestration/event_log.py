@@ -2,15 +2,18 @@
 
 Dagster 1.13.27 opens a new engine for every event, and SQLite checkpoints its journal whenever the last connection
 closes. A history load writes an event per arrival day and asset: 212 days of three assets took 48 s that way, and 13 s
-with this class on the same busy machine. Drop it when Dagster keeps its own connections open.
+with this class on the same busy machine. Drop it when Dagster keeps its own connections open, and stores in one
+transaction the events that it hands over together, which it has no SQLite storage for either.
 """
 
+import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
-from dagster import Field, StringSource
+from dagster import EventLogEntry, Field, StringSource
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
@@ -20,6 +23,7 @@ from churn_platform.settings import Home, environment
 
 # The index and the run at work; a reader of many runs (the UI) reopens older ones.
 OPEN_DATABASES = 8
+EVENTS_AT_ONCE = 1_000
 
 
 class PooledEventLogStorage(SqliteEventLogStorage):
@@ -27,6 +31,10 @@ class PooledEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._tables: set[str] = set()
+        self._batch: _Batch | None = None
+        # Dagster collects the events of an asset's partitions only where this is set
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -38,17 +46,31 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         home = Home(environment().shop_home())
         return cls(config_value.get("base_dir", str(home.dagster / "history" / "runs")), inst_data)
 
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store all events or, after an error or a kill, none; Dagster then stores them one by one."""
+        with self._db_lock, _Batch() as batch:
+            self._batch = batch
+            try:
+                super().store_event_batch(events)
+            finally:
+                self._batch = None
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has the table; Dagster asks, on a connection of its own, for every event and check."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock:
-            engine = self._engine(shard)
-            if shard not in self._initialized_dbs:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
-            with engine.begin() as connection:
-                yield connection
+        if self._batch and self._batch.thread == threading.get_ident():
+            yield self._batch.connection(shard, self._engine(shard))
+            return
+        with self._db_lock, self._engine(shard).begin() as connection:
+            yield connection
 
     def _engine(self, shard: str) -> Engine:
+        """The open database of a shard, with Dagster's tables; the caller holds the lock."""
         if shard not in self._engines:
             self._engines[shard] = create_engine(
                 self.conn_string_for_shard(shard),
@@ -59,6 +81,9 @@ class PooledEventLogStorage(SqliteEventLogStorage):
         while len(self._engines) > OPEN_DATABASES:
             _, oldest = self._engines.popitem(last=False)
             oldest.dispose()
+        if shard not in self._initialized_dbs:
+            self._initdb(self._engines[shard])
+            self._initialized_dbs.add(shard)
         return self._engines[shard]
 
     def dispose(self) -> None:
@@ -68,6 +93,20 @@ class PooledEventLogStorage(SqliteEventLogStorage):
                 engine.dispose()
             self._engines.clear()
         super().dispose()
+
+
+class _Batch(ExitStack):
+    """A transaction per shard for events of one thread, all committed together at the end of its `with`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+        self._connections: dict[str, Connection] = {}
+
+    def connection(self, shard: str, engine: Engine) -> Connection:
+        if shard not in self._connections:
+            self._connections[shard] = self.enter_context(engine.begin())
+        return self._connections[shard]
 
 
 def _no_sync_per_commit(connection: Any, _: Any) -> None:

@@ -36,17 +36,15 @@ banded AS (
         END AS band,
         MIN(age) AS latest_age,
         MAX(age) AS earliest_age,
-        STRUCT_PACK(
-            purchases := CAST(SUM(purchases) AS BIGINT),
-            spend := SUM(spend),
-            quantity := SUM(quantity),
-            views := CAST(SUM(views) AS BIGINT),
-            searches := CAST(SUM(searches) AS BIGINT),
-            carts := CAST(SUM(carts) AS BIGINT),
-            returns := CAST(SUM(returns) AS BIGINT),
-            return_amount := SUM(return_amount),
-            support_contacts := CAST(SUM(support_contacts) AS BIGINT)
-        ) AS sums
+        CAST(SUM(purchases) AS BIGINT) AS purchases,
+        SUM(spend) AS spend,
+        SUM(quantity) AS quantity,
+        CAST(SUM(views) AS BIGINT) AS views,
+        CAST(SUM(searches) AS BIGINT) AS searches,
+        CAST(SUM(carts) AS BIGINT) AS carts,
+        CAST(SUM(returns) AS BIGINT) AS returns,
+        SUM(return_amount) AS return_amount,
+        CAST(SUM(support_contacts) AS BIGINT) AS support_contacts
     FROM known
     GROUP BY user_id, band
 ),
@@ -56,24 +54,17 @@ customers AS (
         user_id,
         MIN(latest_age) AS any_event_recency_days,
         MAX(earliest_age) AS tenure_days,
-        SUM(sums.spend) AS spend_total,
-        ANY_VALUE(sums) FILTER (WHERE band = 7) AS band_7,
-        ANY_VALUE(sums) FILTER (WHERE band = 14) AS band_14,
-        ANY_VALUE(sums) FILTER (WHERE band = 30) AS band_30,
-        ANY_VALUE(sums) FILTER (WHERE band = 60) AS band_60,
-        ANY_VALUE(sums) FILTER (WHERE band = 90) AS band_90,
-        ANY_VALUE(sums) FILTER (WHERE band = 180) AS band_180,
-        ANY_VALUE(sums) FILTER (WHERE band = 365) AS band_365
+        SUM(spend) AS spend_total
     FROM banded
     GROUP BY user_id
 ),
 
 windows AS (
     SELECT
-        user_id,
-        any_event_recency_days,
-        tenure_days,
-        spend_total,
+        customers.user_id,
+        customers.any_event_recency_days,
+        customers.tenure_days,
+        customers.spend_total,
         COALESCE(band_7.purchases, 0) AS purchases_7d,
         purchases_7d + COALESCE(band_14.purchases, 0) AS purchases_14d,
         purchases_14d + COALESCE(band_30.purchases, 0) AS purchases_30d,
@@ -138,6 +129,13 @@ windows AS (
         support_contacts_90d + COALESCE(band_180.support_contacts, 0) AS support_contacts_180d,
         support_contacts_180d + COALESCE(band_365.support_contacts, 0) AS support_contacts_365d
     FROM customers
+    LEFT JOIN banded AS band_7 ON band_7.user_id = customers.user_id AND band_7.band = 7
+    LEFT JOIN banded AS band_14 ON band_14.user_id = customers.user_id AND band_14.band = 14
+    LEFT JOIN banded AS band_30 ON band_30.user_id = customers.user_id AND band_30.band = 30
+    LEFT JOIN banded AS band_60 ON band_60.user_id = customers.user_id AND band_60.band = 60
+    LEFT JOIN banded AS band_90 ON band_90.user_id = customers.user_id AND band_90.band = 90
+    LEFT JOIN banded AS band_180 ON band_180.user_id = customers.user_id AND band_180.band = 180
+    LEFT JOIN banded AS band_365 ON band_365.user_id = customers.user_id AND band_365.band = 365
 ),
 
 known_orders AS (

@@ -1,6 +1,6 @@
 -- Typed and deduplicated events of the arrival days $first_day to $last_day.
 -- Of several rows with one event_id the earliest by (known_date, known_at, source_file, source_row) wins, over all arrival days.
--- Only the rows of ids that repeat are ranked; all others stream through in the order in which they were read.
+-- Only the rows of ids that repeat are ranked, by what ranks them; all others stream through as they were read.
 WITH arrivals AS NOT MATERIALIZED (
     SELECT
         *,
@@ -16,21 +16,15 @@ repeated AS MATERIALIZED (
     HAVING COUNT(*) > 1
 ),
 
-arrived AS (
+first_copies AS (
     SELECT
-        arrivals.*,
-        1 AS copy_number
-    FROM arrivals
-    ANTI JOIN repeated ON repeated.event_id = arrivals.event_id
-    UNION ALL
-    SELECT
-        arrivals.*,
-        ROW_NUMBER() OVER (
-            PARTITION BY arrivals.event_id
-            ORDER BY arrivals.known_date, arrivals.known_at, arrivals.source_file, arrivals.source_row
-        ) AS copy_number
+        event_id,
+        known_date,
+        source_file,
+        source_row
     FROM arrivals
     SEMI JOIN repeated ON repeated.event_id = arrivals.event_id
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY known_date, known_at, source_file, source_row) = 1
 ),
 
 earlier AS (
@@ -40,34 +34,39 @@ earlier AS (
 )
 
 SELECT
-    arrived.event_id,
-    arrived.user_id,
-    arrived.event_time,
-    CAST(arrived.local_time AS DATE) AS event_date,
-    CAST(EXTRACT(hour FROM arrived.local_time) AS TINYINT) AS event_hour,
-    arrived.known_at,
-    arrived.known_date,
-    arrived.event_type,
-    COALESCE(list_contains($activity_types, arrived.event_type), FALSE) AS is_activity,
-    arrived.item_id,
-    arrived.category,
-    arrived.quantity,
-    arrived.unit_price,
-    arrived.amount,
-    arrived.currency,
+    arrivals.event_id,
+    arrivals.user_id,
+    arrivals.event_time,
+    CAST(arrivals.local_time AS DATE) AS event_date,
+    CAST(EXTRACT(hour FROM arrivals.local_time) AS TINYINT) AS event_hour,
+    arrivals.known_at,
+    arrivals.known_date,
+    arrivals.event_type,
+    COALESCE(list_contains($activity_types, arrivals.event_type), FALSE) AS is_activity,
+    arrivals.item_id,
+    arrivals.category,
+    arrivals.quantity,
+    arrivals.unit_price,
+    arrivals.amount,
+    arrivals.currency,
     -- a purchase without an order number is an order of its own moment
     CASE
-        WHEN arrived.event_type = 'purchase'
-            THEN COALESCE(arrived.order_id, CONCAT(arrived.user_id, '@', CAST(arrived.event_time AS VARCHAR)))
-        ELSE arrived.order_id
+        WHEN arrivals.event_type = 'purchase'
+            THEN COALESCE(arrivals.order_id, CONCAT(arrivals.user_id, '@', CAST(arrivals.event_time AS VARCHAR)))
+        ELSE arrivals.order_id
     END AS order_id,
-    arrived.session_id,
-    arrived.channel,
-    arrived.text,
-    arrived.properties,
-    arrived.source,
-    arrived.source_file,
-    arrived.source_row
-FROM arrived
-ANTI JOIN earlier ON earlier.event_id = arrived.event_id
-WHERE arrived.copy_number = 1
+    arrivals.session_id,
+    arrivals.channel,
+    arrivals.text,
+    arrivals.properties,
+    arrivals.source,
+    arrivals.source_file,
+    arrivals.source_row
+FROM arrivals
+LEFT JOIN first_copies ON first_copies.event_id = arrivals.event_id
+ANTI JOIN earlier ON earlier.event_id = arrivals.event_id
+WHERE first_copies.event_id IS NULL OR (
+    first_copies.known_date = arrivals.known_date
+    AND first_copies.source_file = arrivals.source_file
+    AND first_copies.source_row = arrivals.source_row
+)
