@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test test-lifecycle test-ui test-slow check bench bench-ingest bench-scoring format lock clean
+.PHONY: help demo ui test test-lifecycle test-ui test-slow check bench bench-ingest bench-scoring bench-truth format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-13s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench-ingest: $(READY) ## landing 1, 10 and 50 million events beside a bare Duck
 
 bench-scoring: $(READY) ## a million scores and 100,000 reasons by the champion of data/demo, beside bare XGBoost
 	$(BIN)/python -m churn_platform_tests.benchmarks.scoring
+
+bench-truth: $(READY) ## the scores of data/demo beside the best possible ones, which the simulated shop's law tells
+	$(BIN)/python -m churn_platform_tests.benchmarks.truth
 
 format: $(READY) ## rewrite the code in the project's format
 	$(BIN)/ruff format .

@@ -16,8 +16,14 @@ SLAB = 1_000
 
 
 @dataclass(frozen=True)
-class _Silence:
-    """The state of knowledge about some customers at the snapshot; times are days of the calendar."""
+class Silence:
+    """The state of knowledge about some customers at the snapshot; times are days of the calendar.
+
+    Attributes:
+        purchased: the last purchase.
+        last_seen: the last sign of life, purchase or contact.
+        leaving: probability of having left at `last_seen`: LEAVING_SHARE after a bad contact, else 0.
+    """
 
     hazard: Floats
     support_rate: Floats
@@ -63,10 +69,10 @@ def true_churn_probability(chunk: SimulatedChunk, snapshot: date, horizon_days: 
         return pl.DataFrame(schema={"user_id": pl.String, "probability": pl.Float64})
     first: date = known.select(pl.col("purchased_at").min().dt.date()).item()
     calendar = Calendar(first, (snapshot - first).days + horizon_days)
-    probabilities = [
-        _no_purchase(_silence(slab, calendar), calendar, calendar.days - horizon_days)
-        for slab in known.iter_slices(SLAB)
-    ]
+    probabilities = []
+    for slab in known.iter_slices(SLAB):
+        lost, silent = lost_and_silent(_silence(slab, calendar), calendar, calendar.days - horizon_days)
+        probabilities.append(lost / silent)
     return known.select("user_id").with_columns(probability=pl.Series(np.concatenate(probabilities)))
 
 
@@ -110,7 +116,7 @@ def _last_signs(chunk: SimulatedChunk, snapshot: date) -> pl.DataFrame:
     return chunk.truth.join(bought, on="user_id").join(contacted, on="user_id", how="left").sort("user_id")
 
 
-def _silence(known: pl.DataFrame, calendar: Calendar) -> _Silence:
+def _silence(known: pl.DataFrame, calendar: Calendar) -> Silence:
     midnight = datetime.combine(calendar.first_day, datetime.min.time(), tzinfo=UTC)
 
     def days(column: str) -> Floats:
@@ -119,7 +125,7 @@ def _silence(known: pl.DataFrame, calendar: Calendar) -> _Silence:
 
     purchased, contacted = days("purchased_at"), days("contacted_at")
     bad = known["bad"].fill_null(False).to_numpy()
-    return _Silence(
+    return Silence(
         hazard=known["hazard"].to_numpy(),
         support_rate=known["support_rate"].to_numpy(),
         regularity=known["regularity"].to_numpy(),
@@ -130,8 +136,17 @@ def _silence(known: pl.DataFrame, calendar: Calendar) -> _Silence:
     )
 
 
-def _no_purchase(silence: _Silence, calendar: Calendar, snapshot: int) -> Floats:
-    """The probability of `true_churn_probability`, one per customer; arrays below are customers by days."""
+def lost_and_silent(silence: Silence, calendar: Calendar, snapshot: int) -> tuple[Floats, Floats]:
+    """What `true_churn_probability` divides, one per customer; arrays below are customers by days.
+
+    Args:
+        calendar: ends with the horizon.
+        snapshot: day of the calendar.
+
+    Returns:
+        P(silent until the snapshot and no purchase in the horizon), P(silent until the snapshot), both given the
+        parameters and all that happened up to the last sign of life.
+    """
     edges = np.arange(calendar.days + 1, dtype=np.float64)[None, :]
     seen, cut = silence.last_seen[:, None], float(snapshot)
     low, high = np.maximum(edges[:, :-1], seen), np.maximum(edges[:, 1:], seen)
@@ -159,6 +174,6 @@ def _no_purchase(silence: _Silence, calendar: Calendar, snapshot: int) -> Floats
 
     dying = (survival(low) - survival(high)) * quiet((low + high) / 2)
     dead = silence.leaving * quiet(seen)[:, 0] + dying[:, :snapshot].sum(axis=1)
-    lost = dying[:, snapshot:].sum(axis=1) + alive_and_quiet(calendar.days)
-    probability: Floats = np.minimum((dead + lost) / (dead + alive_and_quiet(snapshot)), 1.0)
-    return probability
+    lost = dead + dying[:, snapshot:].sum(axis=1) + alive_and_quiet(calendar.days)
+    silent = dead + alive_and_quiet(snapshot)
+    return np.minimum(lost, silent), silent

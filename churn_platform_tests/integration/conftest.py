@@ -1,7 +1,11 @@
 """One small shop, simulated once and taken through the whole lifecycle once; tests that change it copy it first."""
 
+import fcntl
+import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -25,18 +29,38 @@ class SmallShop:
     run: Finished
 
     def arguments(self) -> list[str | Path]:
-        return ["run", "--source", self.source, "--mapping", SIMULATED_MAPPING, "--definition", self.definition]
+        return arguments(self.source, self.definition)
+
+
+def arguments(source: Path, definition: Path) -> list[str | Path]:
+    """Of the command that makes the shop."""
+    return ["run", "--source", source, "--mapping", SIMULATED_MAPPING, "--definition", definition]
 
 
 @pytest.fixture(scope="session")
-def small_shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
-    folder = tmp_path_factory.mktemp("small_shop")
-    source = write_shop(SMALL, folder / "source").events
-    definition = folder / "churn.toml"
-    definition.write_text(SHORT_WINDOWS)
-    home = Home(folder / "home")
-    draft = SmallShop(home, source, definition, Finished(-1, ""))
-    return SmallShop(home, source, definition, churn(*draft.arguments(), home=home.root))
+def small_shop(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> SmallShop:
+    """The first worker that asks for it makes it, the others wait; each then has a copy of its own."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "small_shop"
+    source, definition, told = shared / "source" / "events.parquet", shared / "churn.toml", shared / "run.json"
+    with locked(shared / "lock"):
+        if not told.exists():
+            write_shop(SMALL, source.parent)
+            definition.write_text(SHORT_WINDOWS)
+            ended = churn(*arguments(source, definition), home=shared / "home")
+            told.write_text(json.dumps(asdict(ended)))
+    home = Home(tmp_path_factory.mktemp("own") / "home")
+    shutil.copytree(shared / "home", home.root)
+    return SmallShop(home, source, definition, Finished(**json.loads(told.read_text())))
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a lock that the other workers wait for."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
