@@ -76,6 +76,14 @@ class Campaign(_Section):
     default_order_value: float = Field(default=1.0, gt=0, description="used when the source has no amounts at all")
 
 
+class Training(_Section):
+    """How much a model learns from."""
+
+    maximum_rows: int = Field(
+        default=500_000, ge=1_000, description="customers times snapshots; of more, whole customers are left out"
+    )
+
+
 class Scores(_Section):
     """Risk bands by churn probability, and how long a score may be used."""
 
@@ -129,6 +137,7 @@ class ProductDefinition(_Section):
     readiness: Readiness = Readiness()
     targets: Targets = Targets()
     campaign: Campaign = Campaign()
+    training: Training = Training()
     scores: Scores = Scores()
     evaluation: Evaluation = Evaluation()
     reports: Reports = Reports()

@@ -87,7 +87,7 @@ def test_what_is_written_is_read(read: Read) -> None:
             "horizon = 3",
             "horizon: unknown key. "
             "Existing: auto_accept, campaign, churn, currency, evaluation, readiness, reports, scores, targets, "
-            "timezone.",
+            "timezone, training.",
         ),
         ("timezon = 'UTC'", "timezon: unknown key. Did you mean 'timezone'?"),
         (

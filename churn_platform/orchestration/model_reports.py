@@ -120,7 +120,9 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
         definition_version=str(manifest["definition_version"]),
         windows=Windows(churn.activity, churn.lookback_days, churn.lead_days, churn.horizon_days),
         training=model.report,
-        parameters=BoostingParameters(**manifest.get("parameters", {})),  # models of earlier versions: the defaults
+        # manifests of earlier versions have neither: all rows, and the defaults
+        available_rows=manifest["training"].get("available_rows", model.report.rows),
+        parameters=BoostingParameters(**manifest.get("parameters", {})),
         tuning=TypeAdapter(Tuning | None).validate_python(manifest.get("tuning")),
         evaluation=evaluation,
         segments=segments,

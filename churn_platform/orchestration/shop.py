@@ -105,6 +105,7 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
         return {
             "newest_snapshot": plan.newest,
             "training_snapshots": list(plan.examined),
+            "maximum_rows": definition.training.maximum_rows,
             "timezone": definition.timezone,
             "activity_types": list(definition.churn.activity),
             "lookback_days": definition.churn.lookback_days,

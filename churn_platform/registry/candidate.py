@@ -93,6 +93,7 @@ def train_candidate(
     definition_version: str,
     store: ModelStore,
     tuning: Tuning | None = None,
+    available_rows: int | None = None,
 ) -> dict[str, Any]:
     """Train on all rows and save under `name`.
 
@@ -101,6 +102,7 @@ def train_candidate(
             snapshots only.
         window_days: lead plus horizon.
         tuning: where the trees' parameters come from; None for the defaults.
+        available_rows: how many there were before the frame was sampled; None where it was not.
 
     Returns:
         The manifest's description of the training.
@@ -116,7 +118,7 @@ def train_candidate(
         window_days=window_days,
         parameters=parameters,
     )
-    training = model.report.to_dict()
+    training = model.report.to_dict() | {"available_rows": available_rows or frame.height}
     manifest = {
         "definition_version": definition_version,
         "features": list(model.features),

@@ -118,6 +118,7 @@ class ModelReport:
     """All that the reports tell of one model.
 
     Attributes:
+        available_rows: training rows before customers were left out for training.maximum_rows.
         parameters: of the trees.
         tuning: how `churn tune` found them; None for the defaults.
         evaluation, segments: the rows of model_evaluation and model_evaluation_by_segment of this version.
@@ -134,6 +135,7 @@ class ModelReport:
     definition_version: str
     windows: Windows
     training: TrainingReport
+    available_rows: int
     parameters: BoostingParameters
     tuning: Tuning | None
     evaluation: pl.DataFrame

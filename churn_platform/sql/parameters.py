@@ -11,6 +11,7 @@ PARAMETERS: Final[dict[str, str]] = {
     "snapshot_date": "the snapshot to build: the day whose opening midnight it is",
     "newest_snapshot": "the snapshot that is scored today",
     "training_snapshots": "the snapshots that a model may learn from or be tested on",
+    "maximum_rows": "of how many examples a model may learn at most",
     "timezone": "the shop's IANA time zone",
     "activity_types": "event types that show a customer is alive",
     "lookback_days": "days before a snapshot in which an activity makes a customer eligible",

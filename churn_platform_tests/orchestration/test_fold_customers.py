@@ -1,5 +1,6 @@
 """All customers of a fold: by the same label and the same features as the eligible."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
@@ -9,6 +10,7 @@ import pytest
 from churn_platform.orchestration.fold_customers import everyone_at_folds, labelled_customers
 from churn_platform.orchestration.segments_of_folds import STAGES
 from churn_platform.orchestration.shop import Shop
+from churn_platform.orchestration.training_sample import TrainingSample, training_sample
 from churn_platform.settings import Home
 from churn_platform.sql.library import FOLDER, default_library
 from churn_platform.warehouse.gate import create_table
@@ -47,6 +49,7 @@ def connection(home: Home, shop: Shop) -> Iterator[duckdb.DuckDBPyConnection]:
         for table in ("churn_labels", "user_features"):
             library.append(opened, table, table, shop.values() | shop.snapshot_values(FOLD))
         create_feature_families(opened)
+        library.build(opened, "training_set", "training_set", shop.values())
         yield opened
 
 
@@ -89,6 +92,25 @@ def test_the_eligible_keep_the_label_that_they_are_trained_on(
     trained_on = connection.execute("SELECT user_id, churned FROM churn_labels ORDER BY user_id").fetchall()
     assert everyone == trained_on
     assert labelled_customers(shop, connection) == {("eligible", FOLD): 2, ("all", FOLD): 5}
+
+
+def test_all_customers_take_part_in_a_small_shop(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
+    assert training_sample(shop, connection) == TrainingSample(available=2, last_hash=None)
+
+
+def test_of_a_sampled_training_set_only_its_customers_are_tested_on(
+    shop: Shop, connection: duckdb.DuckDBPyConnection
+) -> None:
+    in_order = sorted(DAYS, key=lambda user: hashlib.md5(user.encode(), usedforsecurity=False).hexdigest())
+    assert in_order.index("left") < in_order.index("active"), "of the eligible, 'left' takes part first"
+    library = default_library()
+    connection.execute("DROP TABLE training_set")
+    library.build(connection, "training_set", "training_set", shop.values() | {"maximum_rows": 1})
+    assert connection.execute("SELECT user_id FROM training_set").fetchall() == [("left",)]
+    taking_part = set(in_order[: in_order.index("left") + 1])
+    everyone = everyone_at_folds(shop, connection)
+    assert set(everyone["user_id"]) == taking_part - {"first bought after"}
+    assert labelled_customers(shop, connection) == {("eligible", FOLD): 1, ("all", FOLD): everyone.height}
 
 
 def test_an_activity_that_was_not_known_by_the_fold_makes_nobody_a_customer(

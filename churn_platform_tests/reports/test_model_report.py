@@ -94,6 +94,7 @@ def report(*, met: bool = True, better_out_of_time: bool = False) -> ModelReport
         definition_version="d1",
         windows=Windows(["purchase"], 180, 0, 90),
         training=TRAINING,
+        available_rows=TRAINING.rows,
         parameters=BoostingParameters(),
         tuning=None,
         evaluation=evaluation,
@@ -153,6 +154,14 @@ def test_both_populations_and_the_stages_have_figures_of_their_own(language: Lan
         told["stage_active"]: ["250", "0.310", "", "0.760", ""],
         told["stage_lost"]: ["1,200", "1.000", "", "", ""],
     }
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_presentation_says_how_many_rows_were_left_out(language: Language, tmp_path: Path) -> None:
+    whole, _ = pages(report(), tmp_path, language)
+    assert "training.maximum_rows" not in whole
+    sampled, _ = pages(replace(report(), available_rows=1_234_567), tmp_path, language)
+    assert words(language)["of_available"].format("1,234,567") in sampled
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -250,7 +259,7 @@ def everything() -> ModelReport:
     unexplained = "≤ 0, or explained: as better_out_of_time_because in [targets] of churn.toml"
     better = Verdict("not_better_than_in_sample", "0.0100", unexplained, met=False)
     told = report(better_out_of_time=True)
-    return replace(told, features=parts, verdicts=[*told.verdicts, missing, better])
+    return replace(told, available_rows=1_234_567, features=parts, verdicts=[*told.verdicts, missing, better])
 
 
 def platforms_history() -> list[dict[str, object]]:

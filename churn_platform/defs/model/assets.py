@@ -24,6 +24,7 @@ from churn_platform.orchestration.promotion import judge_candidate, require_scor
 from churn_platform.orchestration.segments_of_folds import evaluations_by_segment
 from churn_platform.orchestration.shop import Shop
 from churn_platform.orchestration.survival_view import evaluate_forecasts
+from churn_platform.orchestration.training_sample import training_sample
 from churn_platform.orchestration.tuned import plan_training, protocol
 from churn_platform.registry import candidate
 from churn_platform.registry.candidate import evaluate_candidate, train_candidate
@@ -77,6 +78,7 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
         require_folds(shop.plan, shop.history, shop.windows)
         with shop.warehouse() as connection:
             frame, everyone = shop.training_frame(connection), everyone_at_folds(shop, connection)
+            available = training_sample(shop, connection).available
         plan = shop.plan
         training_plan = plan_training(shop, frame, everyone)
         name = training_plan.name
@@ -90,6 +92,7 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
                 definition_version=shop.definition.version,
                 store=shop.models,
                 tuning=training_plan.tuning,
+                available_rows=available,
             )
     except (InputError, NotEnoughData) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
@@ -97,8 +100,9 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
         reason = f"trained on {learnt.height} rows of {learnt['snapshot_date'].n_unique()} snapshots"
         shop.registry.record(name, "candidate", actor=PLATFORM, at=shop.now(), reason=reason)
     training = shop.models.manifest(name)["training"]
+    of_all = f" of {available} (training.maximum_rows)" if available > training["rows"] else ""
     context.log.info(
-        f"Candidate {name}: {training['rows']} rows of {training['snapshots']} snapshots; "
+        f"Candidate {name}: {training['rows']}{of_all} rows of {training['snapshots']} snapshots; "
         f"parameters of the trees: {training_plan.told}."
     )
     told = {"model_version": name, "parameters": training_plan.told}
