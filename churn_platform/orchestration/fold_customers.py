@@ -8,23 +8,22 @@ import polars as pl
 from churn_platform.core.evaluation import ALL, ELIGIBLE
 from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.shop import Shop
-from churn_platform.orchestration.training_sample import training_sample
+from churn_platform.orchestration.training_sample import TrainingSample
 from churn_platform.sql.library import default_library
 
 # A lookback that reaches before every event: whoever has ever been active counts.
 EVER_DAYS = 36_500
 
 
-def everyone_at_folds(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def everyone_at_folds(shop: Shop, connection: duckdb.DuckDBPyConnection, sample: TrainingSample) -> pl.DataFrame:
     """Grain (snapshot_date, user_id), ordered: every customer with an activity before a fold that was known by then.
 
-    Where training_set is a sample (`TrainingSample`), only its customers. The columns are those of
+    Only those who take part in the sample. The columns are those of
     `Shop.training_frame`. `churned` is what the model of churn_labels says without a limit to the lookback: no activity
     in the fold's label window, by what had arrived when the window and its grace closed.
     """
-    taking_part = training_sample(shop, connection).condition
     features = connection.sql(
-        f"FROM {all_features()} WHERE list_contains($folds, snapshot_date) AND {taking_part}",
+        f"FROM {all_features()} WHERE list_contains($folds, snapshot_date) AND {sample.condition}",
         params={"folds": list(shop.plan.folds)},
     ).pl()
     labels = outcomes_of_everyone(shop, connection).select("snapshot_date", "user_id", "churned")
@@ -40,12 +39,11 @@ def outcomes_of_everyone(shop: Shop, connection: duckdb.DuckDBPyConnection) -> p
     )
 
 
-def labelled_customers(shop: Shop, connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, date], int]:
-    """(population, fold) → customers with a label; where training_set is a sample, only its customers."""
-    per_day = (
-        f"SELECT snapshot_date, count(*) FROM {{labels}} WHERE {training_sample(shop, connection).condition}"
-        " GROUP BY snapshot_date"
-    )
+def labelled_customers(
+    shop: Shop, connection: duckdb.DuckDBPyConnection, sample: TrainingSample
+) -> dict[tuple[str, date], int]:
+    """(population, fold) → customers with a label, of those who take part in the sample."""
+    per_day = f"SELECT snapshot_date, count(*) FROM {{labels}} WHERE {sample.condition} GROUP BY snapshot_date"
     eligible = connection.execute(per_day.format(labels="churn_labels")).fetchall()
     connection.register("outcomes_frame", outcomes_of_everyone(shop, connection).to_arrow())
     everyone = connection.execute(per_day.format(labels="outcomes_frame")).fetchall()

@@ -9,10 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import gammaincc, gammaln
 
-from churn_platform.simulator.customers import BLOCK_SIZE, LEAVING_SHARE, draw_customers, shop_calendar
+from churn_platform.simulator.customers import BLOCK_SIZE, draw_customers, shop_calendar
 from churn_platform.simulator.seasons import SECONDS_PER_DAY, Calendar, Floats, Ints
 from churn_platform.simulator.shop_settings import ShopSettings
-from churn_platform.simulator.truth import Silence, lost_and_silent
+from churn_platform.simulator.truth import last_signs, lost_and_silent, silence_of
 
 # Natures drawn from the shop's law; of them, those that explain a customer's events stand for the posterior.
 PRIOR_BLOCKS, POSTERIOR_DRAWS = 24, 128
@@ -99,7 +99,6 @@ def _seen(events: pl.DataFrame, first_day: date, snapshot: date, calendar: Calen
             "action",
             user_id="customer",
             time=(pl.col("occurred_at") - midnight).dt.total_seconds() / SECONDS_PER_DAY,
-            bad=pl.col("attributes").str.json_path_match("$.outcome") == "unresolved",
         )
         .unique()
         .sort("user_id", "time")
@@ -110,28 +109,29 @@ def _seen(events: pl.DataFrame, first_day: date, snapshot: date, calendar: Calen
         orders.with_columns(gap=gap)
         .group_by("user_id")
         .agg(
-            purchased=pl.col("time").max(),
             first_demand=pl.col("demand").min(),
             gaps=pl.col("gap").count(),
             total=pl.col("gap").sum(),
             total_log=pl.col("gap").log().sum(),
+            bought=pl.col("time").max(),
         )
     )
     contacted = (
         known.filter(pl.col("action") == "support_contact")
-        .group_by("user_id", maintain_order=True)
-        .agg(contacts=pl.len(), contacted=pl.col("time").last(), bad=pl.col("bad").last())
+        .group_by("user_id")
+        .agg(contacts=pl.len(), contacted=pl.col("time").max())
     )
     joined = known.filter(pl.col("action") == "signup").group_by("user_id").agg(joined=pl.col("time").min())
     return (
-        bought.join(contacted, on="user_id", how="left")
+        last_signs(events, snapshot)
+        .join(bought, on="user_id")
+        .join(contacted, on="user_id", how="left")
         .join(joined, on="user_id", how="left")
         .with_columns(
             was_there=pl.col("joined").is_null(),
             start=pl.col("joined").fill_null(0.0),
-            last_seen=pl.max_horizontal("purchased", "contacted"),
+            last_seen=pl.max_horizontal("bought", "contacted"),
             contacts=pl.col("contacts").fill_null(0),
-            leaving=(pl.col("bad") & (pl.col("contacted") > pl.col("purchased"))).fill_null(False) * LEAVING_SHARE,
         )
         .with_columns(
             first_gap=pl.col("first_demand") - _on(calendar.demand, "start"),
@@ -151,18 +151,14 @@ def _averaged(
     """The probability of some customers, all of them there before the first day or none."""
     drawn = _posterior(_log_weights(seen, natures), rng)
 
-    def repeated(column: str) -> Floats:
-        return np.repeat(seen[column].to_numpy(), POSTERIOR_DRAWS)
-
-    silence = Silence(
+    rows = np.repeat(np.arange(seen.height), POSTERIOR_DRAWS)
+    known = seen.select("purchased_at", "contacted_at", "bad")[rows].with_columns(
         hazard=natures.hazard[drawn],
         support_rate=natures.support_rate[drawn],
         regularity=natures.regularity[drawn],
-        mean_gap=natures.mean_gap[drawn],
-        purchased=repeated("purchased"),
-        last_seen=repeated("last_seen"),
-        leaving=repeated("leaving"),
+        mean_gap_days=natures.mean_gap[drawn],
     )
+    silence = silence_of(known, calendar)
     lost, silent = (part.reshape(seen.height, -1).sum(axis=1) for part in lost_and_silent(silence, calendar, snapshot))
     probability: Floats = lost / silent
     return probability

@@ -64,14 +64,14 @@ def true_churn_probability(chunk: SimulatedChunk, snapshot: date, horizon_days: 
     """
     if horizon_days < 1:
         raise UsageError(f"The horizon must be at least one day: found horizon_days={horizon_days}.")
-    known = _last_signs(chunk, snapshot)
+    known = chunk.truth.join(last_signs(chunk.events, snapshot), on="user_id").sort("user_id")
     if known.is_empty():
         return pl.DataFrame(schema={"user_id": pl.String, "probability": pl.Float64})
     first: date = known.select(pl.col("purchased_at").min().dt.date()).item()
     calendar = Calendar(first, (snapshot - first).days + horizon_days)
     probabilities = []
     for slab in known.iter_slices(SLAB):
-        lost, silent = lost_and_silent(_silence(slab, calendar), calendar, calendar.days - horizon_days)
+        lost, silent = lost_and_silent(silence_of(slab, calendar), calendar, calendar.days - horizon_days)
         probabilities.append(lost / silent)
     return known.select("user_id").with_columns(probability=pl.Series(np.concatenate(probabilities)))
 
@@ -86,7 +86,7 @@ def observed_churn(
         in [snapshot, snapshot + horizon)), sorted by user_id. The window must lie inside the simulated one.
     """
     cut = datetime.combine(snapshot, datetime.min.time(), tzinfo=UTC)
-    purchases = _customer_events(chunk).filter(pl.col("action") == "purchase")
+    purchases = chunk.events.filter(pl.col("customer").is_not_null() & (pl.col("action") == "purchase"))
     time = pl.col("occurred_at")
     before = purchases.filter(time.is_between(cut - timedelta(days=lookback_days), cut, closed="left"))
     after = purchases.filter(time.is_between(cut, cut + timedelta(days=horizon_days), closed="left"))
@@ -94,14 +94,14 @@ def observed_churn(
     return eligible.with_columns(churned=~pl.col("user_id").is_in(after["customer"].unique().implode()))
 
 
-def _customer_events(chunk: SimulatedChunk) -> pl.DataFrame:
-    return chunk.events.filter(pl.col("customer").is_not_null())
+def last_signs(events: pl.DataFrame, snapshot: date) -> pl.DataFrame:
+    """Grain user_id, of everyone with a purchase before the snapshot: purchased_at, contacted_at, bad (its outcome).
 
-
-def _last_signs(chunk: SimulatedChunk, snapshot: date) -> pl.DataFrame:
-    """Truth of everyone with a purchase before the snapshot, with purchased_at, contacted_at and that one's outcome."""
+    Args:
+        events: grain line of the export (EXPORT_SCHEMA).
+    """
     cut = datetime.combine(snapshot, datetime.min.time(), tzinfo=UTC)
-    before = _customer_events(chunk).filter(pl.col("occurred_at") < cut)
+    before = events.filter(pl.col("customer").is_not_null() & (pl.col("occurred_at") < cut))
     bought = (
         before.filter(pl.col("action") == "purchase")
         .group_by(user_id="customer")
@@ -113,10 +113,11 @@ def _last_signs(chunk: SimulatedChunk, snapshot: date) -> pl.DataFrame:
         .group_by(user_id="customer")
         .agg(contacted_at=pl.col("occurred_at").max(), bad=pl.col("bad").sort_by("occurred_at").last())
     )
-    return chunk.truth.join(bought, on="user_id").join(contacted, on="user_id", how="left").sort("user_id")
+    return bought.join(contacted, on="user_id", how="left")
 
 
-def _silence(known: pl.DataFrame, calendar: Calendar) -> Silence:
+def silence_of(known: pl.DataFrame, calendar: Calendar) -> Silence:
+    """The silence of customers with `last_signs` and a nature: hazard, support_rate, regularity, mean_gap_days."""
     midnight = datetime.combine(calendar.first_day, datetime.min.time(), tzinfo=UTC)
 
     def days(column: str) -> Floats:

@@ -1,10 +1,7 @@
 """One small shop, simulated once and taken through the whole lifecycle once; tests that change it copy it first."""
 
-import fcntl
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -14,9 +11,11 @@ import pytest
 from churn_platform.settings import Home
 from churn_platform.simulator.shop import write_shop
 from churn_platform.simulator.shop_settings import ShopSettings
+from churn_platform.warehouse.lock import WriterLock
 from churn_platform_tests.integration.shops import SHORT_WINDOWS, SIMULATED_MAPPING, Finished, churn
 
 SMALL = ShopSettings(customers=300, first_day=date(2025, 1, 1), last_day=date(2025, 7, 31), seed=11, dirty_share=0.002)
+LONGEST_WAIT = 1_800
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ def small_shop(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Smal
     base = tmp_path_factory.getbasetemp()
     shared = (base if worker_id == "master" else base.parent) / "small_shop"
     source, definition, told = shared / "source" / "events.parquet", shared / "churn.toml", shared / "run.json"
-    with locked(shared / "lock"):
+    with WriterLock(shared / "lock") as lock:
+        lock.acquire(worker_id, wait_seconds=LONGEST_WAIT)
         if not told.exists():
             write_shop(SMALL, source.parent)
             definition.write_text(SHORT_WINDOWS)
@@ -52,15 +52,6 @@ def small_shop(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Smal
     home = Home(tmp_path_factory.mktemp("own") / "home")
     shutil.copytree(shared / "home", home.root)
     return SmallShop(home, source, definition, Finished(**json.loads(told.read_text())))
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Hold a lock that the other workers wait for."""
-    file.parent.mkdir(exist_ok=True)
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture

@@ -53,6 +53,11 @@ def connection(home: Home, shop: Shop) -> Iterator[duckdb.DuckDBPyConnection]:
         yield opened
 
 
+@pytest.fixture
+def sample(shop: Shop, connection: duckdb.DuckDBPyConnection) -> TrainingSample:
+    return training_sample(shop, connection)
+
+
 def insert_day(connection: duckdb.DuckDBPyConnection, user: str, day: date) -> None:
     noon = datetime(day.year, day.month, day.day, 12)  # noqa: DTZ001 - DuckDB's TIMESTAMP has no zone
     measures = [
@@ -67,10 +72,10 @@ def insert_day(connection: duckdb.DuckDBPyConnection, user: str, day: date) -> N
 
 
 def test_everyone_who_was_ever_active_is_there_with_the_label_of_the_same_window(
-    shop: Shop, connection: duckdb.DuckDBPyConnection
+    shop: Shop, connection: duckdb.DuckDBPyConnection, sample: TrainingSample
 ) -> None:
     assert shop.plan.folds == (FOLD,)
-    everyone = everyone_at_folds(shop, connection)
+    everyone = everyone_at_folds(shop, connection, sample)
     told = {row["user_id"]: (row["is_eligible"], row["churned"]) for row in everyone.iter_rows(named=True)}
     assert told == {
         "active": (True, False),
@@ -86,12 +91,15 @@ def test_everyone_who_was_ever_active_is_there_with_the_label_of_the_same_window
 
 
 def test_the_eligible_keep_the_label_that_they_are_trained_on(
-    shop: Shop, connection: duckdb.DuckDBPyConnection
+    shop: Shop, connection: duckdb.DuckDBPyConnection, sample: TrainingSample
 ) -> None:
-    everyone = everyone_at_folds(shop, connection).filter("is_eligible").select("user_id", "churned").rows()
+    everyone = everyone_at_folds(shop, connection, sample).filter("is_eligible").select("user_id", "churned").rows()
     trained_on = connection.execute("SELECT user_id, churned FROM churn_labels ORDER BY user_id").fetchall()
     assert everyone == trained_on
-    assert labelled_customers(shop, connection) == {("eligible", FOLD): 2, ("all", FOLD): 5}
+    assert labelled_customers(shop, connection, sample) == {
+        ("eligible", FOLD): 2,
+        ("all", FOLD): 5,
+    }
 
 
 def test_all_customers_take_part_in_a_small_shop(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
@@ -107,17 +115,21 @@ def test_of_a_sampled_training_set_only_its_customers_are_tested_on(
     connection.execute("DROP TABLE training_set")
     library.build(connection, "training_set", "training_set", shop.values() | {"maximum_rows": 1})
     assert connection.execute("SELECT user_id FROM training_set").fetchall() == [("left",)]
+    sample = training_sample(shop, connection)
     taking_part = set(in_order[: in_order.index("left") + 1])
-    everyone = everyone_at_folds(shop, connection)
+    everyone = everyone_at_folds(shop, connection, sample)
     assert set(everyone["user_id"]) == taking_part - {"first bought after"}
-    assert labelled_customers(shop, connection) == {("eligible", FOLD): 1, ("all", FOLD): everyone.height}
+    assert labelled_customers(shop, connection, sample) == {
+        ("eligible", FOLD): 1,
+        ("all", FOLD): everyone.height,
+    }
 
 
 def test_an_activity_that_was_not_known_by_the_fold_makes_nobody_a_customer(
-    shop: Shop, connection: duckdb.DuckDBPyConnection
+    shop: Shop, connection: duckdb.DuckDBPyConnection, sample: TrainingSample
 ) -> None:
     connection.execute("UPDATE user_days SET known_date = DATE '2024-09-02' WHERE user_id = 'lost and gone'")
-    assert labelled_customers(shop, connection)["all", FOLD] == 4
+    assert labelled_customers(shop, connection, sample)["all", FOLD] == 4
 
 
 def test_the_stages_are_those_of_the_profiles() -> None:

@@ -1,6 +1,6 @@
 -- Typed and deduplicated events of the arrival days $first_day to $last_day.
 -- Of several rows with one event_id the earliest by (known_date, known_at, source_file, source_row) wins, over all arrival days.
--- Only the rows of ids that repeat are ranked, by what ranks them; all others stream through as they were read.
+-- Only ids that repeat are ranked, without their other columns; all other rows stream through as they were read.
 WITH arrivals AS NOT MATERIALIZED (
     SELECT
         *,

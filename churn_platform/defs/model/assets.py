@@ -77,8 +77,8 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
     try:
         require_folds(shop.plan, shop.history, shop.windows)
         with shop.warehouse() as connection:
-            frame, everyone = shop.training_frame(connection), everyone_at_folds(shop, connection)
-            available = training_sample(shop, connection).available
+            sample = training_sample(shop, connection)
+            frame, everyone = shop.training_frame(connection), everyone_at_folds(shop, connection, sample)
         plan = shop.plan
         training_plan = plan_training(shop, frame, everyone)
         name = training_plan.name
@@ -92,7 +92,7 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
                 definition_version=shop.definition.version,
                 store=shop.models,
                 tuning=training_plan.tuning,
-                available_rows=available,
+                available_rows=sample.available,
             )
     except (InputError, NotEnoughData) as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
@@ -100,7 +100,7 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
         reason = f"trained on {learnt.height} rows of {learnt['snapshot_date'].n_unique()} snapshots"
         shop.registry.record(name, "candidate", actor=PLATFORM, at=shop.now(), reason=reason)
     training = shop.models.manifest(name)["training"]
-    of_all = f" of {available} (training.maximum_rows)" if available > training["rows"] else ""
+    of_all = f" of {sample.available} (training.maximum_rows)" if sample.available > training["rows"] else ""
     context.log.info(
         f"Candidate {name}: {training['rows']}{of_all} rows of {training['snapshots']} snapshots; "
         f"parameters of the trees: {training_plan.told}."
@@ -111,7 +111,8 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
 
 def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The evaluations of all candidates so far; the newest one's is made if it is not there for this capacity."""
-    frame, everyone, plan = shop.training_frame(connection), everyone_at_folds(shop, connection), shop.plan
+    plan, sample = shop.plan, training_sample(shop, connection)
+    frame, everyone = shop.training_frame(connection), everyone_at_folds(shop, connection, sample)
     training = plan_training(shop, frame, everyone)
     name = training.name
     columns = default_library().contract("model_evaluation").column_names
@@ -128,7 +129,7 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
         plan,
         protocol=protocol(shop, training.tuning),
         name=name,
-        labelled=labelled_customers(shop, connection),
+        labelled=labelled_customers(shop, connection, sample),
         everyone=everyone,
     )
     keep_predictions(shop, name, predictions)
