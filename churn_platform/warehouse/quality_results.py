@@ -20,29 +20,29 @@ def record_results(
 
     `checked_at` must be an aware time; it is stored in UTC.
     """
-    moment = checked_at.astimezone(UTC).replace(tzinfo=None)
+    written = {"run_id": run_id, "table_name": result.table}
+    found = result.results
+    columns = {
+        "expectation": [rule.name for rule in found],
+        "severity": [rule.severity for rule in found],
+        "status": [rule.status for rule in found],
+        "observed": [rule.observed or rule.reason for rule in found],
+        "failing_rows": [rule.failing_rows for rule in found],
+    }
+    moment = {"checked_at": checked_at.astimezone(UTC).replace(tzinfo=None)}
     connection.begin()
     try:
         connection.execute(CREATE)
-        for found in result.results:
-            key = {"run_id": run_id, "table_name": result.table, "expectation": found.name}
-            connection.execute(
-                "DELETE FROM quality_results"
-                " WHERE run_id = $run_id AND table_name = $table_name AND expectation = $expectation",
-                key,
-            )
-            connection.execute(
-                "INSERT INTO quality_results VALUES"
-                " ($run_id, $table_name, $expectation, $severity, $status, $observed, $failing_rows, $checked_at)",
-                key
-                | {
-                    "severity": found.severity,
-                    "status": found.status,
-                    "observed": found.observed or found.reason,
-                    "failing_rows": found.failing_rows,
-                    "checked_at": moment,
-                },
-            )
+        connection.execute(
+            "DELETE FROM quality_results"
+            " WHERE run_id = $run_id AND table_name = $table_name AND expectation IN (SELECT unnest($expectation))",
+            written | {"expectation": columns["expectation"]},
+        )
+        connection.execute(
+            "INSERT INTO quality_results SELECT $run_id, $table_name, unnest($expectation), unnest($severity),"
+            " unnest($status), unnest($observed), unnest($failing_rows), $checked_at",
+            written | columns | moment,
+        )
     except BaseException:
         connection.rollback()
         raise

@@ -90,17 +90,20 @@ OF_EMPTY = {
 }
 
 
-@pytest.mark.parametrize("table", sorted(default_library().contracts.keys() - {"raw_events", "quality_results"}))
-def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(
-    small_shop: SmallShop, tmp_path: Path, table: str
-) -> None:
-    contract = default_library().contract(table)
-    file = tmp_path / "warehouse.duckdb"
+@pytest.fixture(scope="module")
+def filled(small_shop: SmallShop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small shop's warehouse with a row in every table; a write that is refused leaves it as it was."""
+    file = tmp_path_factory.mktemp("filled") / "warehouse.duckdb"
     shutil.copyfile(small_shop.home.warehouse_file, file)
-    if table in OF_EMPTY:
-        with duckdb.connect(str(file)) as connection:
-            connection.execute(f"INSERT INTO {table} BY NAME {OF_EMPTY[table]}")
-    before = content(file, only=[table])
+    with duckdb.connect(str(file)) as connection:
+        for table, row in OF_EMPTY.items():
+            connection.execute(f"INSERT INTO {table} BY NAME {row}")
+    return file
+
+
+@pytest.mark.parametrize("table", sorted(default_library().contracts.keys() - {"raw_events", "quality_results"}))
+def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(filled: Path, tmp_path: Path, table: str) -> None:
+    contract, before = default_library().contract(table), content(filled, only=[table])
     key = contract.grain[-1]
     breaks = {
         f"not_null__{key}": f"SELECT * REPLACE (NULL AS {quoted(key)}) FROM {quoted(table)} LIMIT 1",
@@ -110,7 +113,7 @@ def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(
         Partition(contract.partition_column, date(2000, 1, 1), date(2100, 1, 1)) if contract.partition_column else None
     )
     for number, (rule, bad_row) in enumerate(breaks.items()):
-        with duckdb.connect(str(file)) as connection:
+        with duckdb.connect(str(filled)) as connection:
             result = write_audit_publish(
                 connection,
                 contract,
@@ -124,4 +127,4 @@ def test_any_table_with_a_null_key_or_a_repeated_row_is_refused(
             )
         assert not result.passed
         assert rule in {found.name for found in result.results if found.status == "failed"}
-        assert content(file, only=[table]) == before
+        assert content(filled, only=[table]) == before
