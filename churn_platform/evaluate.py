@@ -106,10 +106,10 @@ def _fold_table(fold: FoldEvaluation) -> Table:
 
 
 def _calibration(fold: FoldEvaluation) -> str:
-    expected = fold.champion.season.a_year_before(fold.fold)
-    if expected is None:
+    added = fold.champion.season.shift(fold.fold)
+    if not added:
         return "calibration: none, for no training snapshot is near the same date of the year before"
-    return f"calibration: the season's churn rate, {expected:.1%} on the same date of the year before"
+    return f"calibration: the season's part, {added:+.2f} in the log-odds by the same date of the year before"
 
 
 def _gain_table(folds: Sequence[FoldEvaluation]) -> Table:

@@ -16,13 +16,13 @@ from churn_platform.core.gradient_boosting import BoostedModel, BoostingParamete
 from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.matched_loss import matched_losses, sigmoid
 from churn_platform.core.purging import PurgedSplit, latest_validation
-from churn_platform.core.season import SeasonalRates
+from churn_platform.core.season import SeasonalEffects
 from churn_platform.errors import InputError, OutdatedModel
 
 Floats = NDArray[np.float64]
 
 _HEADER = "model.json"
-_FORMAT = 3
+_FORMAT = 4
 # The average of all models is the safer default: a simpler one must be better beyond the noise of the validation.
 _STANDARD_ERRORS = 2.0
 
@@ -93,15 +93,17 @@ class _Choice:
 class ChurnModel:
     """The margin is the weighted mean of the models' margins; the probability the sigmoid of it and the season's shift.
 
-    `bgnbd` is None where the training rows lack its columns (`report.without_bgnbd` names them). Calibration goes no
-    further than `season`: a map fitted on the last snapshots alone does harm where the base rate swings.
+    Trees and logistic regression learn beside a free base rate of every snapshot, so that their margins leave the
+    season's part to `season`. `bgnbd` is None where the training rows lack its columns (`report.without_bgnbd` names
+    them). Calibration goes no further than `season`: a map fitted on the last snapshots alone does harm where the base
+    rate swings.
     """
 
     boosted: BoostedModel
     logistic: LogisticBaseline
     bgnbd: BetaGeometricScorer | None
     weights: Weights
-    season: SeasonalRates
+    season: SeasonalEffects
     report: TrainingReport
 
     @property
@@ -135,7 +137,7 @@ class ChurnModel:
         settings = parameters or BoostingParameters()
         outcome = np.asarray(churned, dtype=np.float64)
         missing = missing_history(features)
-        logistic = LogisticBaseline.fit(features, outcome)
+        logistic, season = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
         bgnbd = None if missing else BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days)
         split = _usable_split(outcome, snapshot_date, window_days)
         if split:
@@ -144,7 +146,8 @@ class ChurnModel:
             )
         else:
             choice = _Choice(settings.rounds_without_validation, ALL_THREE if bgnbd else PAIR, {})
-        boosted = BoostedModel.fit(features, outcome, rounds=choice.rounds, parameters=settings)
+        offset = season.of_training(snapshot_date)
+        boosted = BoostedModel.fit(features, outcome, rounds=choice.rounds, parameters=settings, offset=offset)
         report = TrainingReport(
             rows=len(outcome),
             churn_rate=float(outcome.mean()),
@@ -160,7 +163,7 @@ class ChurnModel:
             losses=choice.losses,
             without_bgnbd=f"the features lack {', '.join(missing)}" if missing else None,
         )
-        return cls(boosted, logistic, bgnbd, choice.weights, SeasonalRates.of(outcome, snapshot_date), report)
+        return cls(boosted, logistic, bgnbd, choice.weights, season, report)
 
     def trained_alike(
         self,
@@ -177,14 +180,16 @@ class ChurnModel:
         """
         outcome = np.asarray(churned, dtype=np.float64)
         settings = parameters or BoostingParameters()
+        logistic, season = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
+        offset = season.of_training(snapshot_date)
         return replace(
             self,
-            boosted=BoostedModel.fit(features, outcome, rounds=self.report.rounds, parameters=settings),
-            logistic=LogisticBaseline.fit(features, outcome),
+            boosted=BoostedModel.fit(features, outcome, rounds=self.report.rounds, parameters=settings, offset=offset),
+            logistic=logistic,
             bgnbd=BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days)
             if self.weights.bgnbd
             else None,
-            season=SeasonalRates.of(outcome, snapshot_date),
+            season=season,
         )
 
     def predict_margin(self, features: pl.DataFrame) -> Floats:
@@ -272,7 +277,7 @@ class ChurnModel:
             LogisticBaseline.from_dict(header["logistic"]),
             BetaGeometricScorer.from_dict(header["bgnbd"]) if header["bgnbd"] else None,
             Weights(**header["weights"]),
-            SeasonalRates.from_dict(header["season"]),
+            SeasonalEffects.from_dict(header["season"]),
             TrainingReport.from_dict(header["report"]),
         )
 
@@ -293,15 +298,15 @@ def _validated_choice(
     settings: BoostingParameters,
     window_days: int,
 ) -> _Choice:
-    stopped = choose_rounds(features, outcome, snapshot_date, split, settings)
-    earlier, known = features.filter(split.fit), outcome[split.fit]
+    earlier, known, days = features.filter(split.fit), outcome[split.fit], snapshot_date.filter(split.fit)
+    logistic, season = LogisticBaseline.fit_with_season(earlier, known, days)
+    stopped = choose_rounds(features, outcome, snapshot_date, split, settings, offset=season.of_training(days))
     users, later = features.filter(split.validation), outcome[split.validation]
     margins = {
         "boosted": stopped.validation_margin,
-        "logistic": LogisticBaseline.fit(earlier, known).predict_margin(users),
+        "logistic": logistic.predict_margin(users),
     }
     if not missing_history(features):
-        days = snapshot_date.filter(split.fit)
         margins[BGNBD] = BetaGeometricScorer.fit(earlier, known, days, window_days=window_days).predict_margin(users)
     candidates = {"boosted": ALONE, "boosted+logistic": PAIR}
     if BGNBD in margins:

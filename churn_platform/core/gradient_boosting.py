@@ -86,9 +86,17 @@ class BoostedModel:
 
     @classmethod
     def fit(
-        cls, features: pl.DataFrame, churned: ArrayLike, *, rounds: int, parameters: BoostingParameters | None = None
+        cls,
+        features: pl.DataFrame,
+        churned: ArrayLike,
+        *,
+        rounds: int,
+        parameters: BoostingParameters | None = None,
+        offset: Floats | None = None,
     ) -> Self:
         """Train on one row per user and snapshot; the same rows in the same order give the same bytes.
+
+        `offset` is what each row's log-odds have beside the trees' margin, shape (rows,); None for nothing.
 
         Raises:
             InputError: a column cannot be a feature.
@@ -96,9 +104,9 @@ class BoostedModel:
         """
         settings = parameters or BoostingParameters()
         outcome, names, dropped = trainable(features, churned)
-        data = _training_matrix(features, names, outcome, settings)
+        data = _training_matrix(features, names, outcome, settings, offset)
         boosters = tuple(
-            xgb.train(settings.for_xgboost(len(outcome), seed), data, num_boost_round=rounds)
+            xgb.train(_parameters(settings, outcome, seed), data, num_boost_round=rounds)
             for seed in range(settings.seeds)
         )
         return cls(tuple(names), tuple(dropped), rounds, boosters)
@@ -172,8 +180,12 @@ def choose_rounds(
     snapshot_date: pl.Series,
     split: PurgedSplit,
     parameters: BoostingParameters | None = None,
+    *,
+    offset: Floats | None = None,
 ) -> RoundsChoice:
     """Early stopping of one seed on later snapshots, by log loss with each snapshot's base rate matched.
+
+    `offset` is that of the rows to fit on, as for `BoostedModel.fit`.
 
     Raises:
         InputError: a column cannot be a feature.
@@ -183,7 +195,7 @@ def choose_rounds(
     fit_rows, validation_rows = features.filter(split.fit), features.filter(split.validation)
     labels = np.asarray(churned, dtype=np.float64)
     outcome, names, _ = trainable(fit_rows, labels[split.fit])
-    data = _training_matrix(fit_rows, names, outcome, settings)
+    data = _training_matrix(fit_rows, names, outcome, settings, offset)
     later = labels[split.validation]
     later_snapshot = snapshot_date.filter(split.validation).to_numpy()
     validation = xgb.DMatrix(feature_matrix(validation_rows, names), later, feature_names=names, nthread=THREADS)
@@ -193,7 +205,7 @@ def choose_rounds(
         return "matched_log_loss", float(matched_losses(later, margin, later_snapshot).mean())
 
     booster = xgb.train(
-        settings.for_xgboost(len(outcome), seed=0),
+        _parameters(settings, outcome, seed=0),
         data,
         num_boost_round=settings.max_rounds,
         evals=[(validation, "validation")],
@@ -208,12 +220,20 @@ def choose_rounds(
     return RoundsChoice(rounds, margin.astype(np.float64))
 
 
+def _parameters(settings: BoostingParameters, outcome: Floats, seed: int) -> dict[str, Any]:
+    return {**settings.for_xgboost(len(outcome), seed), "base_score": float(outcome.mean())}
+
+
 def _training_matrix(
-    features: pl.DataFrame, names: list[str], outcome: Floats, settings: BoostingParameters
+    features: pl.DataFrame, names: list[str], outcome: Floats, settings: BoostingParameters, offset: Floats | None
 ) -> xgb.QuantileDMatrix:
-    return xgb.QuantileDMatrix(
+    data = xgb.QuantileDMatrix(
         feature_matrix(features, names), outcome, feature_names=names, max_bin=settings.max_bin, nthread=THREADS
     )
+    if offset is not None:
+        # in place of the base score, which is where scoring begins
+        data.set_base_margin(log_odds(outcome.mean(), inside=0.0) + offset)
+    return data
 
 
 def _booster_file(seed: int) -> str:

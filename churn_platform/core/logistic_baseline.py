@@ -1,6 +1,6 @@
 """Regularised logistic regression: the baseline that a tree model must not lose to, and its partner in the blend."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from churn_platform.core.contributions import Contributions
 from churn_platform.core.feature_matrix import feature_matrix, trainable
 from churn_platform.core.matched_loss import sigmoid
+from churn_platform.core.season import SeasonalEffects
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +19,8 @@ Floats = NDArray[np.float64]
 INVERSE_PENALTY = 0.01
 # The last bits of a solution depend on how many cores the linear algebra uses; rounded, equal data give equal models.
 _DECIMALS = 9
+# Standard deviation of a snapshot's effect before anything is seen, log-odds: wide beside what some hundred users tell.
+_EFFECT_DEVIATION = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,14 @@ class LogisticBaseline:
             InputError: a column cannot be a feature.
             NotEnoughData: one class only, or no column varies.
         """
+        nowhere = np.zeros((features.height, 0))
+        return cls._solved(features, churned, nowhere, inverse_penalty)[0]
+
+    @classmethod
+    def _solved(
+        cls, features: pl.DataFrame, churned: ArrayLike, beside: Floats, inverse_penalty: float
+    ) -> tuple[Self, Floats]:
+        """The regression with columns `beside` the features, and their weights, which are no part of it."""
         outcome, names, dropped = trainable(features, churned)
         compressed = _compressed(features, names)
         missing = np.isnan(compressed)
@@ -58,11 +69,12 @@ class LogisticBaseline:
         ever_missing = missing.any(axis=0)
         standard = np.nan_to_num((compressed - mean) / scale)
         solver = LogisticRegression(C=inverse_penalty, solver="newton-cholesky", tol=1e-8, max_iter=200)
-        solver.fit(np.hstack([standard, missing[:, ever_missing]]), outcome)
+        solver.fit(np.hstack([standard, missing[:, ever_missing], beside]), outcome)
         missing_weight = np.zeros(len(names))
         coefficients = np.round(solver.coef_[0], _DECIMALS)
-        missing_weight[ever_missing] = coefficients[len(names) :]
-        return cls(
+        indicators = len(names) + int(ever_missing.sum())
+        missing_weight[ever_missing] = coefficients[len(names) : indicators]
+        found = cls(
             features=tuple(names),
             dropped=tuple(dropped),
             mean=tuple(mean.tolist()),
@@ -72,6 +84,38 @@ class LogisticBaseline:
             missing_weight=tuple(missing_weight.tolist()),
             intercept=round(float(solver.intercept_[0]), _DECIMALS),
         )
+        return found, coefficients[indicators:]
+
+    @classmethod
+    def fit_with_season(
+        cls, features: pl.DataFrame, churned: ArrayLike, snapshot_date: pl.Series
+    ) -> tuple[Self, SeasonalEffects]:
+        """Fit with a fixed effect for each snapshot: the regression without them, and the effects.
+
+        Churn rates swing with the season, and whose snapshot it is could else only be told by features that grow with
+        the history. The effects have a normal prior around 0, so that a snapshot in which everybody churned has one.
+
+        Args:
+            features: numeric columns only; all are features.
+            churned: 1 churned, 0 stayed, one per row.
+            snapshot_date: the snapshot of each row.
+
+        Raises:
+            InputError: a column cannot be a feature.
+            NotEnoughData: one class only, or no column varies.
+        """
+        days, position = np.unique(snapshot_date.to_numpy(), return_inverse=True)
+        unit = _EFFECT_DEVIATION / np.sqrt(INVERSE_PENALTY)  # the solver's penalty is that of a weight on such a column
+        model, weights = cls._solved(features, churned, unit * np.eye(len(days))[position], INVERSE_PENALTY)
+        users = np.bincount(position)
+        effects = weights * unit
+        mean = float(effects @ users / users.sum())
+        season = SeasonalEffects(
+            snapshots=tuple(snapshot_date.unique().sort().to_list()),
+            effects=tuple(np.round(effects - mean, _DECIMALS).tolist()),
+            users=tuple(users.tolist()),
+        )
+        return replace(model, intercept=round(model.intercept + mean, _DECIMALS)), season
 
     def contributions(self, features: pl.DataFrame) -> Contributions:
         """What each feature adds, in log-odds, against a user at the training means.

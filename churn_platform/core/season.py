@@ -1,5 +1,6 @@
 """The season's part of the churn rate: what the same date of the year before says about a snapshot."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Self
@@ -8,72 +9,50 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from churn_platform.core.matched_loss import log_odds
-
 Floats = NDArray[np.float64]
 
 YEAR = timedelta(days=365)
 # Half the usual distance of training snapshots: so near, the first or the last of them speaks for a day beyond it.
 EDGE = timedelta(days=15)
-# A rate of fewer users is too noisy to correct others by: its standard error is above .035.
+# The effect of fewer users is too noisy to correct others by: their churn rate has a standard error above .035.
 MINIMUM_USERS = 200
-# A season in which nobody, or everybody, churned moves the others by no more than one in a hundred would.
-_INSIDE = 0.01
 
 
 @dataclass(frozen=True)
-class SeasonalRates:
-    """Churn rates of the training snapshots; ascending, the three tuples aligned. `overall` is that of all rows.
+class SeasonalEffects:
+    """What its date adds to the log-odds of all users of a training snapshot, beside what their features say.
 
-    The correction is that of a changed base rate: the log-odds move by those of the expected rate less those of the
-    training rows' (King and Zeng 2001, Logistic Regression in Rare Events Data, section 4.1; Saerens, Latinne and
-    Decaestecker 2002, equation 2.4). The expected rate is the one of the same date of the year before. The training
-    snapshots begin one lookback after the first event, so it exists from lookback + 365 days of history on.
+    The fixed effects of a regression (`fit_with_season`); over the training rows their mean is 0. Ascending by
+    snapshot, the three tuples aligned. The models learn with these effects given, as an offset, so that no feature has
+    to stand for the date; a user's log-odds are then the model's margin and the effect of the same date of the year
+    before. The training snapshots begin one lookback after the first event, so such an effect exists from
+    lookback + 365 days of history on; until then it is 0, the mean of all seasons seen.
     """
 
     snapshots: tuple[date, ...]
-    rates: tuple[float, ...]
+    effects: tuple[float, ...]
     users: tuple[int, ...]
-    overall: float
 
-    @classmethod
-    def of(cls, churned: Floats, snapshot_date: pl.Series) -> Self:
-        """The rates of labelled rows: 1 churned, 0 stayed, and the snapshot of each."""
-        by_snapshot = (
-            pl.DataFrame({"snapshot": snapshot_date, "churned": churned})
-            .group_by("snapshot")
-            .agg(rate=pl.col("churned").mean(), users=pl.len())
-            .sort("snapshot")
-        )
-        return cls(
-            snapshots=tuple(by_snapshot["snapshot"].to_list()),
-            rates=tuple(by_snapshot["rate"].to_list()),
-            users=tuple(by_snapshot["users"].to_list()),
-            overall=float(churned.mean()),
-        )
+    def of_training(self, snapshot_date: pl.Series) -> Floats:
+        """The effect of each training row's own snapshot, shape (rows,)."""
+        effects = dict(zip(self.snapshots, self.effects, strict=True))
+        return snapshot_date.replace_strict(effects, return_dtype=pl.Float64).to_numpy()
 
-    def a_year_before(self, snapshot: date) -> float | None:
-        """The churn rate 365 days before, between two training snapshots in proportion to their distance.
+    def shift(self, snapshot: date) -> float:
+        """What the season adds to the log-odds of every user of a later snapshot; 0 where nothing is known of it.
 
-        Up to EDGE beyond the first or the last it is theirs. None farther away, or where one that speaks has fewer than
+        The effect 365 days before, between two training snapshots in proportion to their distance. Up to EDGE beyond
+        the first or the last it is theirs. Nothing is known farther away, or where one that speaks has fewer than
         MINIMUM_USERS users.
         """
         day = snapshot - YEAR
         if not self.snapshots or not self.snapshots[0] - EDGE <= day <= self.snapshots[-1] + EDGE:
-            return None
+            return 0.0
         days, asked = np.array([known.toordinal() for known in self.snapshots]), day.toordinal()
         about = np.searchsorted(days, asked, side="right") - 1, np.searchsorted(days, asked)
         if np.array(self.users)[np.clip(about, 0, len(days) - 1)].min() < MINIMUM_USERS:
-            return None
-        return float(np.interp(asked, days, self.rates))
-
-    def shift(self, snapshot: date) -> float:
-        """What the season adds to the log-odds of every user of a snapshot; 0 where nothing is known of it."""
-        expected = self.a_year_before(snapshot)
-        if expected is None:
             return 0.0
-        then, usual = log_odds([expected, self.overall], inside=_INSIDE)
-        return float(then - usual)
+        return float(np.interp(asked, days, self.effects))
 
     def shifts(self, snapshot_date: pl.Series) -> Floats:
         """`shift` of each row's snapshot, shape (rows,)."""
@@ -84,17 +63,12 @@ class SeasonalRates:
         """Plain values, dates as ISO text, for JSON."""
         return {
             "snapshots": [day.isoformat() for day in self.snapshots],
-            "rates": list(self.rates),
+            "effects": list(self.effects),
             "users": list(self.users),
-            "overall": self.overall,
         }
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """The rates that `to_dict` described."""
-        return cls(
-            snapshots=tuple(date.fromisoformat(day) for day in stored["snapshots"]),
-            rates=tuple(stored["rates"]),
-            users=tuple(stored["users"]),
-            overall=stored["overall"],
-        )
+        """The effects that `to_dict` described."""
+        days: Iterable[str] = stored["snapshots"]
+        return cls(tuple(map(date.fromisoformat, days)), tuple(stored["effects"]), tuple(stored["users"]))

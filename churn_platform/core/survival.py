@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from churn_platform.core.feature_matrix import split_by_information
 from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.matched_loss import sigmoid
-from churn_platform.core.season import SeasonalRates
+from churn_platform.core.season import SeasonalEffects
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ class Hazard:
     churned: int
     snapshots: int
     model: LogisticBaseline | None
-    season: SeasonalRates | None
+    season: SeasonalEffects | None
 
     @classmethod
     def fit(cls, customers: pl.DataFrame, after: int, until: int, features: Sequence[str]) -> Self:
@@ -83,11 +83,8 @@ class Hazard:
         varying, _ = split_by_information(rows.select(features))
         if not varying or min(churned, rows.height - churned) < MINIMUM_OUTCOMES:
             return rate_only
-        return replace(
-            rate_only,
-            model=LogisticBaseline.fit(rows.select(varying), outcome),
-            season=SeasonalRates.of(outcome, rows["snapshot_date"]),
-        )
+        model, season = LogisticBaseline.fit_with_season(rows.select(varying), outcome, rows["snapshot_date"])
+        return replace(rate_only, model=model, season=season)
 
     @property
     def known(self) -> bool:

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from churn_platform.core.gradient_boosting import BoostingParameters, choose_rounds
+from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.matched_loss import matched_losses
 from churn_platform.core.purging import PurgedSplit, closed_by, latest_validation
 from churn_platform.core.snapshots import SnapshotPlan
@@ -77,12 +78,14 @@ class Tuning:
 
 @dataclass(frozen=True)
 class TuningData:
-    """Rows of the snapshots that a search may see, and the two halves of those to validate on."""
+    """Rows of the snapshots that a search may see, the season's part of those to learn from (`offset`), and the two
+    halves of those to validate on."""
 
     features: pl.DataFrame
     churned: Floats
     snapshot_date: pl.Series
     user_id: pl.Series
+    offset: Floats
     search: PurgedSplit
     confirmation: PurgedSplit
 
@@ -111,7 +114,12 @@ class TuningData:
                     f"Of {int(mask.sum())} rows that the search learns from or is judged on, all have the same outcome."
                     " Load more history, or stay with the defaults: they need no search."
                 )
-        return cls(rows.select(features), churned, rows["snapshot_date"], rows["user_id"], *halves)
+        learnt = rows.filter(split.fit)
+        _, season = LogisticBaseline.fit_with_season(
+            learnt.select(features), churned[split.fit], learnt["snapshot_date"]
+        )
+        offset = season.of_training(learnt["snapshot_date"])
+        return cls(rows.select(features), churned, rows["snapshot_date"], rows["user_id"], offset, *halves)
 
     def loss(self, parameters: BoostingParameters) -> float:
         """What a search minimises: the mean matched log loss on the searching half, in nats."""
@@ -131,7 +139,7 @@ class TuningData:
         return mean, float(np.sqrt((sums**2).sum() * count / max(count - 1, 1)) / len(gains))
 
     def _losses(self, parameters: BoostingParameters, split: PurgedSplit) -> Floats:
-        stopped = choose_rounds(self.features, self.churned, self.snapshot_date, split, parameters)
+        stopped = choose_rounds(self.features, self.churned, self.snapshot_date, split, parameters, offset=self.offset)
         snapshot = self.snapshot_date.filter(split.validation).to_numpy()
         return matched_losses(self.churned[split.validation], stopped.validation_margin, snapshot)
 

@@ -25,6 +25,22 @@ def test_training_twice_gives_the_same_bytes() -> None:
     assert again.to_bytes() == MODEL.to_bytes()
 
 
+def test_what_the_offset_says_is_not_learnt_again() -> None:
+    half = np.arange(FRAME.height) % 2
+    marked, stormy = INPUTS.with_columns(half=pl.Series(half)), np.where(half == 1, 1, CHURNED)
+    known, unknown = (
+        BoostedModel.fit(marked, stormy, rounds=60, parameters=SMALL, offset=offset) for offset in (half * 6.0, None)
+    )
+    apart = [
+        margin[half == 1].mean() - margin[half == 0].mean()
+        for margin in (known.predict_margin(marked), unknown.predict_margin(marked))
+    ]
+    assert abs(apart[0]) < 0.1
+    assert apart[1] > 1
+    nothing = BoostedModel.fit(INPUTS, CHURNED, rounds=60, parameters=SMALL, offset=np.zeros(FRAME.height))
+    assert nothing.predict_margin(INPUTS) == pytest.approx(MODEL.predict_margin(INPUTS), abs=1e-4)
+
+
 def test_seeds_differ_and_their_margins_are_averaged() -> None:
     files = MODEL.to_bytes()
     assert sorted(files) == ["boosted.json", "boosted_0.ubj", "boosted_1.ubj", "boosted_2.ubj"]

@@ -24,6 +24,39 @@ def test_equals_sklearn_on_the_same_columns() -> None:
     assert MODEL.predict(INPUTS) == pytest.approx(other.predict_proba(design)[:, 1], abs=1e-4)
 
 
+def swinging(by: float) -> tuple[np.ndarray, list[bool]]:
+    """Outcomes where a share of those who stayed in the first snapshot churn after all; and who is of it."""
+    first = (FRAME["snapshot_date"] == FRAME["snapshot_date"].min()).to_numpy()
+    drawn = np.random.default_rng(3).random(FRAME.height) < by
+    return np.where(first & drawn, 1, CHURNED), first
+
+
+def test_a_snapshots_effect_is_what_its_date_adds_beside_the_features() -> None:
+    still, season = LogisticBaseline.fit_with_season(INPUTS, CHURNED, FRAME["snapshot_date"])
+    stormy, moved = LogisticBaseline.fit_with_season(INPUTS, swinging(0.4)[0], FRAME["snapshot_date"])
+    assert moved.snapshots == tuple(FRAME["snapshot_date"].unique().sort())
+    assert moved.users == tuple(FRAME.group_by("snapshot_date").len().sort("snapshot_date")["len"])
+    for found in (season, moved):
+        assert np.dot(found.effects, found.users) == pytest.approx(0, abs=1e-4)
+    assert moved.effects[0] > max(moved.effects[1:]) + 0.5
+    assert np.abs(season.effects).max() < 0.5
+    assert auc(CHURNED, stormy.predict(INPUTS)) == pytest.approx(auc(CHURNED, still.predict(INPUTS)), abs=0.01)
+
+
+def test_with_one_snapshot_there_is_no_effect() -> None:
+    same = pl.repeat(FRAME["snapshot_date"][0], FRAME.height, eager=True)
+    model, season = LogisticBaseline.fit_with_season(INPUTS, CHURNED, same)
+    assert season.effects == (0.0,)
+    assert model.predict(INPUTS) == pytest.approx(MODEL.predict(INPUTS), abs=1e-3)
+
+
+def test_a_snapshot_in_which_everybody_churned_has_a_bounded_effect() -> None:
+    outcome, first = swinging(1.0)
+    _, season = LogisticBaseline.fit_with_season(INPUTS, outcome, FRAME["snapshot_date"])
+    assert outcome[first].all()
+    assert 1 < season.effects[0] < 10
+
+
 def test_learns_and_drops_what_never_varies() -> None:
     assert auc(CHURNED, MODEL.predict(INPUTS)) > 0.75
     assert MODEL.dropped == ("views_30d",)

@@ -3,13 +3,15 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from churn_platform.simulator import observer
 from churn_platform.simulator.observer import observable_churn_probability
+from churn_platform.simulator.seasons import Floats
 from churn_platform.simulator.shop import SimulatedChunk
 from churn_platform.simulator.shop_settings import ShopSettings
 from churn_platform.simulator.truth import observed_churn, true_churn_probability
-from churn_platform_tests.benchmarks.truth import expected_auc, expected_ece, figures_table
+from churn_platform_tests.benchmarks.truth import beside_the_law, figures_table
 
 pytestmark = pytest.mark.lifecycle
 
@@ -26,6 +28,18 @@ def few(shop: SimulatedChunk) -> SimulatedChunk:
 def scored(few: SimulatedChunk) -> pl.DataFrame:
     """Eligible customers: churned, observable, true."""
     return judged(few, observable_churn_probability(few.events, SETTINGS, SNAPSHOT))
+
+
+def expected_auc(true: Floats, score: Floats) -> float:
+    """AUC of a score where each customer churns with a known probability."""
+    outcome = np.repeat([1, 0], true.size)
+    return float(roc_auc_score(outcome, np.tile(score, 2), sample_weight=np.concatenate([true, 1 - true])))
+
+
+def expected_ece(true: Floats, score: Floats) -> float:
+    """Mean distance of score and probability over tenths of the customers by score."""
+    tenths = np.array_split(np.argsort(score, kind="stable"), 10)
+    return float(np.mean([abs(score[tenth].mean() - true[tenth].mean()) for tenth in tenths]))
 
 
 def judged(shop: SimulatedChunk, observable: pl.DataFrame) -> pl.DataFrame:
@@ -90,7 +104,17 @@ def test_figures_where_each_customer_churns_with_a_known_probability() -> None:
     true, score = np.array([0.9, 0.1]), np.array([0.8, 0.3])
     # churner above stayer: .9 * .9 of the pairs, against .1 * .1 the other way round, ties with oneself count half
     assert expected_auc(true, score) == pytest.approx((0.81 + (0.09 + 0.09) / 2) / (0.81 + 0.18 + 0.01))
-    twenty = np.repeat(true, 10)
-    assert expected_ece(twenty, np.repeat(score, 10)) == pytest.approx((0.1 + 0.2) / 2)
-    frame = pl.DataFrame({"score": twenty, "observable": twenty, "true": twenty})
-    assert figures_table(frame, "").row_count == 3
+    assert expected_ece(np.repeat(true, 10), np.repeat(score, 10)) == pytest.approx((0.1 + 0.2) / 2)
+
+
+def test_the_benchmark_judges_by_what_customers_did(few: SimulatedChunk) -> None:
+    outcome = observed_churn(few, SNAPSHOT).head(60)
+    told = outcome.with_columns(fold=pl.lit(SNAPSHOT), probability=pl.col("churned").cast(pl.Float64) * 0.8 + 0.1)
+    found = pl.concat(beside_the_law(told, 90, ShopSettings(customers=600)))
+    assert sorted(found["user_id"]) == told["user_id"].to_list()
+    assert found.columns == [*told.columns, "observable", "true"]
+    model, best, natures = zip(*(column.cells for column in figures_table(found, "").columns), strict=True)
+    assert model[:2] == ("churn model", "1.0000"), "who knew what they would do"
+    assert model[2].startswith("+") and best[2] == "+0.0000 [+0.0000, +0.0000]"
+    assert float(model[3].rstrip("%")) > 100 > float(best[3].rstrip("%"))
+    assert natures[3] == "100.0%"
