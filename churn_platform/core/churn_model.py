@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from churn_platform.core.bgnbd_scorer import BGNBD, HISTORY_COLUMNS, BetaGeometricScorer, missing_history
 from churn_platform.core.contributions import Contributions
 from churn_platform.core.gradient_boosting import BoostedModel, BoostingParameters, choose_rounds
-from churn_platform.core.logistic_baseline import LogisticBaseline
+from churn_platform.core.logistic_baseline import LogisticBaseline, seasonal_effects
 from churn_platform.core.matched_loss import matched_losses, sigmoid
 from churn_platform.core.purging import PurgedSplit, latest_validation
 from churn_platform.core.season import SeasonalEffects
@@ -137,7 +137,8 @@ class ChurnModel:
         settings = parameters or BoostingParameters()
         outcome = np.asarray(churned, dtype=np.float64)
         missing = missing_history(features)
-        logistic, season = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
+        logistic, _ = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
+        season = seasonal_effects(features, outcome, snapshot_date)
         bgnbd = None if missing else BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days)
         split = _usable_split(outcome, snapshot_date, window_days)
         if split:
@@ -180,7 +181,8 @@ class ChurnModel:
         """
         outcome = np.asarray(churned, dtype=np.float64)
         settings = parameters or BoostingParameters()
-        logistic, season = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
+        logistic, _ = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
+        season = seasonal_effects(features, outcome, snapshot_date)
         offset = season.of_training(snapshot_date)
         return replace(
             self,
@@ -299,7 +301,8 @@ def _validated_choice(
     window_days: int,
 ) -> _Choice:
     earlier, known, days = features.filter(split.fit), outcome[split.fit], snapshot_date.filter(split.fit)
-    logistic, season = LogisticBaseline.fit_with_season(earlier, known, days)
+    logistic, _ = LogisticBaseline.fit_with_season(earlier, known, days)
+    season = seasonal_effects(earlier, known, days)
     stopped = choose_rounds(features, outcome, snapshot_date, split, settings, offset=season.of_training(days))
     users, later = features.filter(split.validation), outcome[split.validation]
     margins = {

@@ -1,5 +1,6 @@
 """Regularised logistic regression: the baseline that a tree model must not lose to, and its partner in the blend."""
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.linear_model import LogisticRegression
 
 from churn_platform.core.contributions import Contributions
-from churn_platform.core.feature_matrix import feature_matrix, trainable
+from churn_platform.core.feature_matrix import feature_matrix, split_by_information, trainable
 from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.season import SeasonalEffects
 
@@ -19,6 +20,9 @@ Floats = NDArray[np.float64]
 INVERSE_PENALTY = 0.01
 # The last bits of a solution depend on how many cores the linear algebra uses; rounded, equal data give equal models.
 _DECIMALS = 9
+# What a snapshot's customers are told apart by when its own effect is sought; _TENURE says how long the history is.
+_WINDOW = re.compile(r"(?:orders|spend)_(\d+)d")
+_RECENCY, _TENURE = "recency_days", "active_tenure_days"
 # Standard deviation of a snapshot's effect before anything is seen, log-odds: wide beside what some hundred users tell.
 _EFFECT_DEVIATION = 1.0
 
@@ -148,6 +152,31 @@ class LogisticBaseline:
         """The model that `to_dict` described."""
         plain: dict[str, Any] = {name: tuple(part) if isinstance(part, list) else part for name, part in stored.items()}
         return cls(**plain)
+
+
+def seasonal_effects(features: pl.DataFrame, churned: ArrayLike, snapshot_date: pl.Series) -> SeasonalEffects:
+    """The effect of each snapshot beside its customers' recency, orders and spend.
+
+    Only by windows that the history covers at the first snapshot: what counts the whole history, or more days than
+    there are, grows from snapshot to snapshot, and its growth would pass for the season. On nine snapshots of simulated
+    shops, each with the same date of the year before among those learnt from, the mean score missed that of the shop's
+    law by .005, by .009 with the effects beside all features, and by .025 with the snapshots' plain rates.
+
+    Args and errors as for `LogisticBaseline.fit_with_season`. Where the frame has none of these columns, all are taken.
+    """
+    steady = _steady_columns(features, snapshot_date) or features.columns
+    return LogisticBaseline.fit_with_season(features.select(steady), churned, snapshot_date)[1]
+
+
+def _steady_columns(features: pl.DataFrame, snapshot_date: pl.Series) -> list[str]:
+    windows = {name: int(found[1]) for name in features.columns if (found := _WINDOW.fullmatch(name))}
+    covered: float = max(windows.values(), default=0)
+    if _TENURE in features.columns:
+        earliest = features.filter(snapshot_date == snapshot_date.min())
+        covered = earliest[_TENURE].max() or 0  # type: ignore[assignment]
+    columns = [_RECENCY, *(name for name, days in windows.items() if days <= covered)]
+    varying, _ = split_by_information(features.select(name for name in columns if name in features.columns))
+    return varying
 
 
 def _compressed(features: pl.DataFrame, names: list[str]) -> Floats:

@@ -22,7 +22,7 @@ MINIMUM_USERS = 200
 class SeasonalEffects:
     """What its date adds to the log-odds of all users of a training snapshot, beside what their features say.
 
-    The fixed effects of a regression (`fit_with_season`); over the training rows their mean is 0. Ascending by
+    The fixed effects of a regression (`seasonal_effects`); over the training rows their mean is 0. Ascending by
     snapshot, the three tuples aligned. The models learn with these effects given, as an offset, so that no feature has
     to stand for the date; a user's log-odds are then the model's margin and the effect of the same date of the year
     before. The training snapshots begin one lookback after the first event, so such an effect exists from

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from churn_platform.core.gradient_boosting import BoostingParameters, choose_rounds
-from churn_platform.core.logistic_baseline import LogisticBaseline
+from churn_platform.core.logistic_baseline import seasonal_effects
 from churn_platform.core.matched_loss import matched_losses
 from churn_platform.core.purging import PurgedSplit, closed_by, latest_validation
 from churn_platform.core.snapshots import SnapshotPlan
@@ -115,9 +115,7 @@ class TuningData:
                     " Load more history, or stay with the defaults: they need no search."
                 )
         learnt = rows.filter(split.fit)
-        _, season = LogisticBaseline.fit_with_season(
-            learnt.select(features), churned[split.fit], learnt["snapshot_date"]
-        )
+        season = seasonal_effects(learnt.select(features), churned[split.fit], learnt["snapshot_date"])
         offset = season.of_training(learnt["snapshot_date"])
         return cls(rows.select(features), churned, rows["snapshot_date"], rows["user_id"], offset, *halves)
 

@@ -5,6 +5,7 @@ observer of all purchases, contacts and signups (`observable_churn_probability`)
 customer's hidden nature, which no data tell (`true_churn_probability`). Neither reads visits, which fade before a
 customer leaves, so a model that does can be better than the observer. That is why all are judged by what the customers
 did: measured by the law's probabilities, whoever knows more than purchases and contacts would only seem to be wrong.
+What the law does tell without any outcome is the level of the newest scores.
 """
 
 import argparse
@@ -22,10 +23,13 @@ from churn_platform.orchestration.model_reports import read_predictions
 from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import REPOSITORY
 from churn_platform.simulator.observer import observable_churn_probability
+from churn_platform.simulator.seasons import Floats
 from churn_platform.simulator.shop import simulate_chunks
 from churn_platform.simulator.shop_settings import ShopSettings
 from churn_platform.simulator.truth import true_churn_probability
+from churn_platform.warehouse.connection import open_database
 
+BINS = 10
 # Column of the scores → what the table calls it.
 SCORERS = {"probability": "churn model", "observable": "best observer", "true": "hidden natures"}
 
@@ -44,7 +48,36 @@ def main() -> None:
     if judged.is_empty():
         raise SystemExit(f"None of the customers tested in {given.home} are the simulated shop's.")
     title = f"Model {version}, {horizon} days from {', '.join(map(str, judged['fold'].unique().sort()))}: mean of folds"
-    Console(width=120).print(figures_table(judged, title))
+    console = Console(width=120)
+    console.print(figures_table(judged, title), level(newest_scores(given.home), horizon, given.customers))
+
+
+def newest_scores(home: Path) -> pl.DataFrame:
+    """Grain user_id: snapshot_date, user_id, score, of the newest snapshot."""
+    with open_database(home / "warehouse.duckdb", read_only=True) as connection:
+        return connection.sql(
+            "SELECT snapshot_date, user_id, churn_probability AS score FROM churn_scores"
+            " WHERE snapshot_date = (SELECT max(snapshot_date) FROM churn_scores) ORDER BY user_id"
+        ).pl()
+
+
+def level(scores: pl.DataFrame, horizon: int, customers: int) -> str:
+    """What the scores say on average, and what the law says of the same customers."""
+    snapshot: date = scores["snapshot_date"][0]
+    chunks = simulate_chunks(ShopSettings(customers=customers))
+    true = pl.concat(true_churn_probability(chunk, snapshot, horizon) for chunk in chunks)
+    both = scores.join(true, on="user_id")
+    law, score = both["probability"].to_numpy(), both["score"].to_numpy()
+    return (
+        f"{both.height:,} customers scored as of {snapshot}: mean {score.mean():.1%}, by the law {law.mean():.1%};"
+        f" ECE {expected_ece(law, score):.4f}"
+    )
+
+
+def expected_ece(true: Floats, score: Floats) -> float:
+    """Mean distance of score and probability over tenths of the customers by score."""
+    tenths = np.array_split(np.argsort(score, kind="stable"), BINS)
+    return float(np.mean([abs(score[tenth].mean() - true[tenth].mean()) for tenth in tenths]))
 
 
 def beside_the_law(tested: pl.DataFrame, horizon: int, settings: ShopSettings) -> Iterator[pl.DataFrame]:

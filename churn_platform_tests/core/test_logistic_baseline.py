@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from churn_platform.core.logistic_baseline import LogisticBaseline
+from churn_platform.core.logistic_baseline import LogisticBaseline, seasonal_effects
 from churn_platform.core.metrics import auc
 from churn_platform.errors import InputError, NotEnoughData
 from churn_platform_tests.core.shop_frame import FEATURES, shop_frame
@@ -55,6 +55,25 @@ def test_a_snapshot_in_which_everybody_churned_has_a_bounded_effect() -> None:
     _, season = LogisticBaseline.fit_with_season(INPUTS, outcome, FRAME["snapshot_date"])
     assert outcome[first].all()
     assert 1 < season.effects[0] < 10
+
+
+def test_what_grows_with_the_history_takes_no_part_in_the_effects() -> None:
+    days = FRAME["snapshot_date"]
+    age = (days - days.min()).dt.total_days()
+    outcome, _ = swinging(0.4)
+    steady = FRAME.select("recency_days", "orders_90d", "spend_90d")
+    growing = FRAME.select(FEATURES).with_columns(
+        active_tenure_days=100 + age, orders_365d=age + pl.Series(outcome), spend_total=age * 2
+    )
+    assert seasonal_effects(growing, outcome, days) == seasonal_effects(steady, outcome, days)
+    covered = growing.with_columns(active_tenure_days=365 + age)
+    assert seasonal_effects(covered, outcome, days) != seasonal_effects(steady, outcome, days)
+
+
+def test_without_windows_the_effects_are_beside_what_there_is() -> None:
+    other = INPUTS.select(pl.col("median_gap_days"))
+    _, beside_all = LogisticBaseline.fit_with_season(other, CHURNED, FRAME["snapshot_date"])
+    assert seasonal_effects(other, CHURNED, FRAME["snapshot_date"]) == beside_all
 
 
 def test_learns_and_drops_what_never_varies() -> None:

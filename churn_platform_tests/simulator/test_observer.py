@@ -11,7 +11,7 @@ from churn_platform.simulator.seasons import Floats
 from churn_platform.simulator.shop import SimulatedChunk
 from churn_platform.simulator.shop_settings import ShopSettings
 from churn_platform.simulator.truth import observed_churn, true_churn_probability
-from churn_platform_tests.benchmarks.truth import beside_the_law, figures_table
+from churn_platform_tests.benchmarks.truth import beside_the_law, expected_ece, figures_table
 
 pytestmark = pytest.mark.lifecycle
 
@@ -34,12 +34,6 @@ def expected_auc(true: Floats, score: Floats) -> float:
     """AUC of a score where each customer churns with a known probability."""
     outcome = np.repeat([1, 0], true.size)
     return float(roc_auc_score(outcome, np.tile(score, 2), sample_weight=np.concatenate([true, 1 - true])))
-
-
-def expected_ece(true: Floats, score: Floats) -> float:
-    """Mean distance of score and probability over tenths of the customers by score."""
-    tenths = np.array_split(np.argsort(score, kind="stable"), 10)
-    return float(np.mean([abs(score[tenth].mean() - true[tenth].mean()) for tenth in tenths]))
 
 
 def judged(shop: SimulatedChunk, observable: pl.DataFrame) -> pl.DataFrame:
