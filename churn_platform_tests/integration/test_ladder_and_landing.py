@@ -1,5 +1,6 @@
 """A home that never had a model still publishes; what others drop into landing/ holds nobody up."""
 
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 
 from churn_platform.lake.ledger import Ledger
+from churn_platform.orchestration.arrivals import SETTLE_SECONDS
 from churn_platform.settings import Home
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import SHORT_WINDOWS, SIMULATED_MAPPING, churn, materialise, rows
@@ -47,10 +49,12 @@ def test_the_next_rung_scores_and_publishes_where_no_model_can_be_tested(young: 
 
 def test_a_file_of_somebody_else_that_has_settled_is_moved_aside(young: tuple[Home, Path, Path]) -> None:
     home, source, definition = young
+    (home.landing / "anothers.csv").write_text("this,is\nnot,ours\n")
+    time.sleep(SETTLE_SECONDS)
     arguments = ["run", "--source", source, "--mapping", SIMULATED_MAPPING, "--definition", definition]
     assert churn(*arguments, home=home.root).code == 1
-    assert (home.rejected / "somebody_elses.csv").exists()
-    assert "has no column 'event_uuid'" in (home.rejected / "somebody_elses.csv.error.txt").read_text()
+    assert (home.rejected / "anothers.csv").exists()
+    assert "anothers.csv has no column 'customer'" in (home.rejected / "anothers.csv.error.txt").read_text()
 
 
 def test_a_label_whose_window_is_open_is_not_built_by_hand_either(
