@@ -90,6 +90,16 @@ class _Choice:
 
 
 @dataclass(frozen=True)
+class _Fitted:
+    """What is fitted to the training rows once rounds are chosen; names as in ChurnModel."""
+
+    boosted: BoostedModel
+    logistic: LogisticBaseline
+    bgnbd: BetaGeometricScorer | None
+    season: SeasonalEffects
+
+
+@dataclass(frozen=True)
 class ChurnModel:
     """The margin is the weighted mean of the models' margins; the probability the sigmoid of it and the season's shift.
 
@@ -137,25 +147,21 @@ class ChurnModel:
         settings = parameters or BoostingParameters()
         outcome = np.asarray(churned, dtype=np.float64)
         missing = missing_history(features)
-        logistic, _ = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
-        season = seasonal_effects(features, outcome, snapshot_date)
-        bgnbd = None if missing else BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days)
         split = _usable_split(outcome, snapshot_date, window_days)
         if split:
             choice = _validated_choice(
                 features, outcome, snapshot_date, split, settings=settings, window_days=window_days
             )
         else:
-            choice = _Choice(settings.rounds_without_validation, ALL_THREE if bgnbd else PAIR, {})
-        offset = season.of_training(snapshot_date)
-        boosted = BoostedModel.fit(features, outcome, rounds=choice.rounds, parameters=settings, offset=offset)
+            choice = _Choice(settings.rounds_without_validation, PAIR if missing else ALL_THREE, {})
+        fitted = _fitted(features, outcome, snapshot_date, window_days, choice.rounds, settings, bgnbd=not missing)
         report = TrainingReport(
             rows=len(outcome),
             churn_rate=float(outcome.mean()),
             first_snapshot=snapshot_date.min(),  # type: ignore[arg-type]
             last_snapshot=snapshot_date.max(),  # type: ignore[arg-type]
             snapshots=snapshot_date.n_unique(),
-            dropped_features=boosted.dropped,
+            dropped_features=fitted.boosted.dropped,
             rounds=choice.rounds,
             weights=choice.weights,
             chosen_by="purged validation" if split else "default",
@@ -164,7 +170,7 @@ class ChurnModel:
             losses=choice.losses,
             without_bgnbd=f"the features lack {', '.join(missing)}" if missing else None,
         )
-        return cls(boosted, logistic, bgnbd, choice.weights, season, report)
+        return cls(**vars(fitted), weights=choice.weights, report=report)
 
     def trained_alike(
         self,
@@ -179,20 +185,10 @@ class ChurnModel:
 
         Arguments and errors as for `train`.
         """
-        outcome = np.asarray(churned, dtype=np.float64)
-        settings = parameters or BoostingParameters()
-        logistic, _ = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
-        season = seasonal_effects(features, outcome, snapshot_date)
-        offset = season.of_training(snapshot_date)
-        return replace(
-            self,
-            boosted=BoostedModel.fit(features, outcome, rounds=self.report.rounds, parameters=settings, offset=offset),
-            logistic=logistic,
-            bgnbd=BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days)
-            if self.weights.bgnbd
-            else None,
-            season=season,
-        )
+        outcome, settings = np.asarray(churned, dtype=np.float64), parameters or BoostingParameters()
+        uses_bgnbd = bool(self.weights.bgnbd)
+        fitted = _fitted(features, outcome, snapshot_date, window_days, self.report.rounds, settings, bgnbd=uses_bgnbd)
+        return replace(self, **vars(fitted))
 
     def predict_margin(self, features: pl.DataFrame) -> Floats:
         """Log-odds of churn, shape (rows,), by which users are ranked.
@@ -282,6 +278,27 @@ class ChurnModel:
             SeasonalEffects.from_dict(header["season"]),
             TrainingReport.from_dict(header["report"]),
         )
+
+
+def _fitted(
+    features: pl.DataFrame,
+    outcome: Floats,
+    snapshot_date: pl.Series,
+    window_days: int,
+    rounds: int,
+    settings: BoostingParameters,
+    *,
+    bgnbd: bool,
+) -> _Fitted:
+    logistic, _ = LogisticBaseline.fit_with_season(features, outcome, snapshot_date)
+    season = seasonal_effects(features, outcome, snapshot_date)
+    offset = season.of_training(snapshot_date)
+    return _Fitted(
+        boosted=BoostedModel.fit(features, outcome, rounds=rounds, parameters=settings, offset=offset),
+        logistic=logistic,
+        bgnbd=BetaGeometricScorer.fit(features, outcome, snapshot_date, window_days=window_days) if bgnbd else None,
+        season=season,
+    )
 
 
 def _usable_split(outcome: Floats, snapshot_date: pl.Series, window_days: int) -> PurgedSplit | None:

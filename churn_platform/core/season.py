@@ -1,6 +1,5 @@
 """The season's part of the churn rate: what the same date of the year before says about a snapshot."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Self
@@ -70,5 +69,5 @@ class SeasonalEffects:
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
         """The effects that `to_dict` described."""
-        days: Iterable[str] = stored["snapshots"]
-        return cls(tuple(map(date.fromisoformat, days)), tuple(stored["effects"]), tuple(stored["users"]))
+        days = tuple(date.fromisoformat(day) for day in stored["snapshots"])
+        return cls(days, tuple(stored["effects"]), tuple(stored["users"]))

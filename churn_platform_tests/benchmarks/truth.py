@@ -9,7 +9,7 @@ What the law does tell without any outcome is the level of the newest scores.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -101,8 +101,8 @@ def figures_table(judged: pl.DataFrame, title: str) -> Table:
     """Each of the SCORERS by what the customers did, as means over folds; the gain has its 95 % interval, paired."""
     folds = [fold for _, fold in judged.group_by("fold", maintain_order=True)]
 
-    def mean(metric: object, scorer: str) -> float:
-        return float(np.mean([metric(fold["churned"], fold[scorer]) for fold in folds]))  # type: ignore[operator]
+    def mean(metric: Callable[[pl.Series, pl.Series], float], scorer: str) -> float:
+        return float(np.mean([metric(fold["churned"], fold[scorer]) for fold in folds]))
 
     table = Table(title=title)
     for heading in ("scorer", "AUC", "gain over the best observer", "share of the way", "log loss", "ECE"):

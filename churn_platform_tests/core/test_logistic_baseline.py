@@ -24,7 +24,7 @@ def test_equals_sklearn_on_the_same_columns() -> None:
     assert MODEL.predict(INPUTS) == pytest.approx(other.predict_proba(design)[:, 1], abs=1e-4)
 
 
-def swinging(by: float) -> tuple[np.ndarray, list[bool]]:
+def swinging(by: float) -> tuple[np.ndarray, np.ndarray]:
     """Outcomes where a share of those who stayed in the first snapshot churn after all; and who is of it."""
     first = (FRAME["snapshot_date"] == FRAME["snapshot_date"].min()).to_numpy()
     drawn = np.random.default_rng(3).random(FRAME.height) < by
