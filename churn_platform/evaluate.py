@@ -106,10 +106,12 @@ def _fold_table(fold: FoldEvaluation) -> Table:
 
 
 def _calibration(fold: FoldEvaluation) -> str:
-    added = fold.champion.season.shift(fold.fold)
-    if not added:
-        return "calibration: none, for no training snapshot is near the same date of the year before"
-    return f"calibration: the season's part, {added:+.2f} in the log-odds by the same date of the year before"
+    season = fold.champion.season
+    added = season.year_before(fold.fold)
+    level = f"calibration: {season.level:+.2f} in the log-odds by the churn of the latest snapshots"
+    if added is None:
+        return f"{level};\nnothing for the season: no training snapshot is near the same date of the year before"
+    return f"{level}, {added:+.2f} by the same date of the year before"
 
 
 def _gain_table(folds: Sequence[FoldEvaluation]) -> Table:

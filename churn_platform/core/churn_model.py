@@ -22,7 +22,9 @@ from churn_platform.errors import InputError, OutdatedModel
 Floats = NDArray[np.float64]
 
 _HEADER = "model.json"
-_FORMAT = 4
+_FORMAT = 5
+# Users scored at once, so that memory does not grow with their number.
+_USERS_AT_ONCE = 50_000
 # The average of all models is the safer default: a simpler one must be better beyond the noise of the validation.
 _STANDARD_ERRORS = 2.0
 
@@ -101,12 +103,12 @@ class _Fitted:
 
 @dataclass(frozen=True)
 class ChurnModel:
-    """The margin is the weighted mean of the models' margins; the probability the sigmoid of it and the season's shift.
+    """The margin is the weighted mean of the models' margins; the probability the sigmoid of it and `season`'s shift.
 
     Trees and logistic regression learn beside a free base rate of every snapshot, so that their margins leave the
     season's part to `season`. `bgnbd` is None where the training rows lack its columns (`report.without_bgnbd` names
-    them). Calibration goes no further than `season`: a map fitted on the last snapshots alone does harm where the base
-    rate swings.
+    them). Calibration moves all log-odds alike: a map fitted on the last snapshots alone does harm where the base rate
+    swings.
     """
 
     boosted: BoostedModel
@@ -170,7 +172,8 @@ class ChurnModel:
             losses=choice.losses,
             without_bgnbd=f"the features lack {', '.join(missing)}" if missing else None,
         )
-        return cls(**vars(fitted), weights=choice.weights, report=report)
+        model = cls(**vars(fitted), weights=choice.weights, report=report)
+        return model._levelled(features, outcome, snapshot_date)
 
     def trained_alike(
         self,
@@ -188,7 +191,7 @@ class ChurnModel:
         outcome, settings = np.asarray(churned, dtype=np.float64), parameters or BoostingParameters()
         uses_bgnbd = bool(self.weights.bgnbd)
         fitted = _fitted(features, outcome, snapshot_date, window_days, self.report.rounds, settings, bgnbd=uses_bgnbd)
-        return replace(self, **vars(fitted))
+        return replace(self, **vars(fitted))._levelled(features, outcome, snapshot_date)
 
     def predict_margin(self, features: pl.DataFrame) -> Floats:
         """Log-odds of churn, shape (rows,), by which users are ranked.
@@ -196,7 +199,8 @@ class ChurnModel:
         Raises:
             InputError: a feature is missing (the message names it), not numeric or infinite.
         """
-        return np.asarray(sum(share * model.predict_margin(features) for share, model in self._parts()))
+        starts = range(0, max(features.height, 1), _USERS_AT_ONCE)
+        return np.concatenate([self._margin(features.slice(start, _USERS_AT_ONCE)) for start in starts])
 
     def predict(self, features: pl.DataFrame) -> Floats:
         """Churn probability, shape (rows,); a row's does not depend on the others.
@@ -233,6 +237,12 @@ class ChurnModel:
             np.asarray(sum(share * part.values for share, part in parts)),
             np.asarray(sum(share * part.bias for share, part in parts)),
         )
+
+    def _levelled(self, features: pl.DataFrame, outcome: Floats, snapshot_date: pl.Series) -> Self:
+        return replace(self, season=self.season.levelled(self.predict_margin, features, outcome, snapshot_date))
+
+    def _margin(self, features: pl.DataFrame) -> Floats:
+        return np.asarray(sum(share * model.predict_margin(features) for share, model in self._parts()))
 
     def _parts(self) -> list[tuple[float, BoostedModel | LogisticBaseline | BetaGeometricScorer]]:
         shares = ((self.weights.boosted, self.boosted), (self.weights.logistic, self.logistic))

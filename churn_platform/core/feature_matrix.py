@@ -28,9 +28,8 @@ def feature_matrix(features: pl.DataFrame, names: Sequence[str]) -> NDArray[np.f
     ]
     if wrong:
         raise InputError(f"Features must be numeric or boolean, but these are not: {', '.join(wrong)}.")
-    matrix = np.empty((features.height, len(names)), dtype=np.float32)
-    for position, name in enumerate(names):
-        matrix[:, position] = features.get_column(name).cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    numbers = features.select(pl.col(names).cast(pl.Float32).fill_null(float("nan")))
+    matrix: NDArray[np.float32] = numbers.to_numpy(order="c")
     infinite = [names[position] for position in np.flatnonzero(np.isinf(matrix).any(axis=0)).tolist()]
     if infinite:
         raise InputError(f"Infinite values in: {', '.join(infinite)}. Use null where a ratio is undefined.")

@@ -35,12 +35,15 @@ def matched_losses(churned: Floats, margin: Floats, snapshot: NDArray[np.generic
     for day in np.unique(snapshot):
         rows = snapshot == day
         outcome, own = churned[rows], margin[rows].astype(np.float64)
-        shifted = own + _matching_shift(own, (outcome.sum() + 0.5) / (len(outcome) + 1))
+        shifted = own + matching_shift(outcome, own)
         losses[rows] = np.logaddexp(0.0, shifted) - outcome * shifted
     return losses
 
 
-def _matching_shift(margin: Floats, rate: float) -> float:
+def matching_shift(churned: Floats, margin: Floats) -> float:
+    """What to add to all log-odds for the mean probability to be the churn rate; half a user more on either side keeps
+    it finite."""
+    rate = (churned.sum() + 0.5) / (len(churned) + 1)
     shift = float(np.log(rate / (1 - rate)) - np.median(margin))
     for _ in range(_NEWTON_STEPS):
         p = sigmoid(margin + shift)

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from churn_platform.core.feature_matrix import split_by_information
-from churn_platform.core.logistic_baseline import LogisticBaseline
+from churn_platform.core.logistic_baseline import LogisticBaseline, seasonal_effects
 from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.season import SeasonalEffects
 
@@ -83,7 +83,9 @@ class Hazard:
         varying, _ = split_by_information(rows.select(features))
         if not varying or min(churned, rows.height - churned) < MINIMUM_OUTCOMES:
             return rate_only
-        model, season = LogisticBaseline.fit_with_season(rows.select(varying), outcome, rows["snapshot_date"])
+        learnt, days = rows.select(varying), rows["snapshot_date"]
+        model, _ = LogisticBaseline.fit_with_season(learnt, outcome, days)
+        season = seasonal_effects(learnt, outcome, days).levelled(model.predict_margin, learnt, outcome, days)
         return replace(rate_only, model=model, season=season)
 
     @property

@@ -129,7 +129,7 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
         folds={day.isoformat(): predictions.filter(fold=day) for day in days},
         features=parts,
         effects=_effects(parts, contributions, sample),
-        seasonal=bool(model.season.shifts(pl.Series([shop.plan.newest], dtype=pl.Date)).any()),
+        seasonal=model.season.year_before(shop.plan.newest) is not None,
         absent=int(quality[0]),
         feature_count=int(quality[1]),
         verdicts=verdicts,

@@ -63,7 +63,8 @@ def test_without_its_columns_the_bgnbd_is_left_out_and_the_report_says_so() -> N
     assert (report.rows, report.snapshots) == (FRAME.height, 8)
     assert report.losses.keys() == {"boosted", "logistic", "boosted+logistic"}
     expected = 0.5 * MODEL.boosted.predict_margin(LATER) + 0.5 * MODEL.logistic.predict_margin(LATER)
-    assert MODEL.predict(LATER) == pytest.approx(sigmoid(expected))
+    assert MODEL.predict_margin(LATER) == pytest.approx(expected)
+    assert MODEL.predict(LATER) == pytest.approx(sigmoid(expected + MODEL.season.level))
 
 
 def test_all_three_are_averaged_where_validation_does_not_speak_against_it() -> None:
@@ -77,7 +78,8 @@ def test_all_three_are_averaged_where_validation_does_not_speak_against_it() -> 
     assert RHYTHM_MODEL.bgnbd is not None
     models = (RHYTHM_MODEL.boosted, RHYTHM_MODEL.logistic, RHYTHM_MODEL.bgnbd)
     expected = np.mean([model.predict_margin(RHYTHM_LATER) for model in models], axis=0)
-    assert RHYTHM_MODEL.predict(RHYTHM_LATER) == pytest.approx(sigmoid(expected))
+    assert RHYTHM_MODEL.predict_margin(RHYTHM_LATER) == pytest.approx(expected)
+    assert RHYTHM_MODEL.predict(RHYTHM_LATER) == pytest.approx(sigmoid(expected + RHYTHM_MODEL.season.level))
 
 
 def test_trees_stand_alone_where_the_others_see_nothing() -> None:
@@ -85,7 +87,7 @@ def test_trees_stand_alone_where_the_others_see_nothing() -> None:
     losses = model.report.losses
     assert model.weights == ALONE
     assert losses["boosted"] < losses["boosted+logistic"] < losses["logistic"]
-    assert model.predict(LATER).tolist() == model.boosted.predict(LATER).tolist()
+    assert model.predict_margin(LATER).tolist() == model.boosted.predict_margin(LATER).tolist()
     assert model.contributions(LATER).margin == pytest.approx(model.predict_margin(LATER), abs=1e-4)
 
 
@@ -93,7 +95,7 @@ def test_the_bgnbd_is_not_averaged_in_where_it_harms() -> None:
     model = train(hollow(RHYTHM), RHYTHM_FEATURES)
     assert model.weights == ALONE
     assert isinstance(model.bgnbd, BetaGeometricScorer)
-    assert model.predict(RHYTHM_LATER).tolist() == model.boosted.predict(RHYTHM_LATER).tolist()
+    assert model.predict_margin(RHYTHM_LATER).tolist() == model.boosted.predict_margin(RHYTHM_LATER).tolist()
     assert BGNBD not in model.contributions(RHYTHM_LATER).features
 
 
@@ -132,6 +134,19 @@ def test_a_users_score_does_not_depend_on_the_others() -> None:
     assert MODEL.predict(LATER[100:110]).tolist() == whole[100:110].tolist()
 
 
+def test_many_users_are_scored_in_parts_with_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = RHYTHM_MODEL.predict(RHYTHM_LATER)
+    monkeypatch.setattr(churn_model, "_USERS_AT_ONCE", 301)
+    assert RHYTHM_MODEL.predict(RHYTHM_LATER).tolist() == whole.tolist()
+
+
+def test_the_probabilities_have_the_level_of_the_latest_snapshots_beside_their_effects() -> None:
+    latest = FRAME.filter(pl.col("snapshot_date").is_in(list(MODEL.season.snapshots[-3:])))
+    own = MODEL.predict_margin(latest) + MODEL.season.level + MODEL.season.of_training(latest["snapshot_date"])
+    assert sigmoid(own).mean() == pytest.approx(latest["churned"].mean(), abs=1e-3)
+    assert MODEL.season.level != 0
+
+
 def test_a_year_later_the_probability_follows_the_season_and_the_ranking_stays() -> None:
     season = pl.col("snapshot_date") < date(2024, 3, 1)
     swinging = FRAME.with_columns(
@@ -142,7 +157,7 @@ def test_a_year_later_the_probability_follows_the_season_and_the_ranking_stays()
     within = LATER.with_columns(snapshot_date=pl.lit(date(2025, 1, 15)))
     assert min(model.season.effects[:2]) > 1
     assert max(model.season.effects[2:]) < 0
-    assert model.predict(before) == pytest.approx(sigmoid(model.predict_margin(before)))
+    assert model.predict(before) == pytest.approx(sigmoid(model.predict_margin(before) + model.season.level))
     assert model.predict(within) == pytest.approx(
         sigmoid(model.predict_margin(within) + model.season.shift(date(2025, 1, 15)))
     )

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn_platform.core.matched_loss import matched_losses, sigmoid
+from churn_platform.core.matched_loss import matched_losses, matching_shift, sigmoid
 
 GENERATOR = np.random.default_rng(2)
 SNAPSHOT = np.repeat([1, 2], 500)
@@ -35,6 +35,13 @@ def test_a_snapshot_without_churners_stays_finite() -> None:
     losses = matched_losses(np.zeros(500), MARGIN[:500], SNAPSHOT[:500])
     assert np.isfinite(losses).all()
     assert losses.mean() < 0.02
+
+
+@given(st.floats(-8, 8))
+def test_matched_the_mean_probability_is_the_churn_rate(moved: float) -> None:
+    shift = matching_shift(CHURNED, MARGIN + moved)
+    assert sigmoid(MARGIN + moved + shift).mean() == pytest.approx((CHURNED.sum() + 0.5) / 1001, abs=1e-6)
+    assert np.isfinite(matching_shift(np.ones(5), MARGIN[:5]))
 
 
 def test_sigmoid_is_the_logistic_function_without_overflow() -> None:

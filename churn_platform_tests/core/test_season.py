@@ -1,13 +1,16 @@
+from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.season import MINIMUM_USERS, SeasonalEffects
 
-FIRST, SECOND, THIRD = date(2024, 1, 1), date(2024, 1, 31), date(2024, 3, 1)
+FIRST, SECOND, THIRD, FOURTH = date(2024, 1, 1), date(2024, 1, 31), date(2024, 3, 1), date(2024, 3, 31)
 EFFECTS = SeasonalEffects((FIRST, SECOND, THIRD), (-0.2, 0.5, 0.4), (300, 300, 300))
 
 
@@ -58,6 +61,26 @@ def test_the_effect_on_few_users_corrects_nobody(users: int, known: bool) -> Non
 
 def test_without_snapshots_nothing_is_known() -> None:
     assert SeasonalEffects((), (), ()).shift(FIRST) == 0
+    assert SeasonalEffects((), (), ()).year_before(FIRST) is None
+
+
+def test_the_level_is_what_the_latest_snapshots_lack_beside_their_own_effects() -> None:
+    ages = {FIRST: -3.0, SECOND: 0.7, THIRD: 0.7, FOURTH: 0.7}
+    effects = SeasonalEffects(tuple(ages), (-0.2, 0.5, 0.4, -0.6), (4_000,) * 4)
+    days = pl.Series([day for day in ages for _ in range(4_000)])
+    lacking = days.replace_strict(ages, return_dtype=pl.Float64).to_numpy()
+    margin = np.random.default_rng(3).normal(-1, 1, len(days))
+    churned = np.random.default_rng(4).random(len(days)) < sigmoid(margin + lacking + effects.of_training(days))
+
+    levelled = effects.levelled(
+        lambda users: users["margin"].to_numpy(), pl.DataFrame({"margin": margin}), churned.astype(float), days
+    )
+    assert levelled.level == pytest.approx(0.7, abs=0.05), "of the latest three, not of the first"
+    assert replace(levelled, level=0.0) == effects
+    assert levelled.shift(FIRST) == levelled.level
+    assert levelled.shift(in_a_year(SECOND)) == pytest.approx(levelled.level + 0.5)
+    assert levelled.of_training(days).tolist() == effects.of_training(days).tolist()
+    assert SeasonalEffects.from_dict(levelled.to_dict()) == levelled
 
 
 @given(
