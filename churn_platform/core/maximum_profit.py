@@ -41,25 +41,20 @@ def cut_points(churners: Floats, stayers: Floats) -> NDArray[np.int64]:
     return np.array(hull, dtype=np.int64)
 
 
-def expected_maximum_profit(churners: Floats, stayers: Floats, cuts: NDArray[np.int64]) -> Floats:
+def expected_maximum_profit(churners: Floats, stayers: Floats, everyone: Floats) -> Floats:
     """EMP in the currency of LIFETIME_VALUE per customer, shape (resamples,).
 
     Args:
-        churners, stayers: weight per group of equal score, the highest first, shape (resamples, groups).
-        cuts: how many groups may be contacted, ascending from 0.
+        churners, stayers: weight of those whom each threshold contacts, shape (resamples, thresholds).
+        everyone: weight of all customers, shape (resamples,).
     """
-    total = churners.sum(axis=1) + stayers.sum(axis=1)
-    contacted = [
-        np.concatenate([np.zeros((len(part), 1)), np.cumsum(part, axis=1)], axis=1)[:, cuts] / total[:, None]
-        for part in (churners, stayers)
-    ]
     shares, weights = _acceptance()
     delta, phi = OFFER / LIFETIME_VALUE, CONTACT / LIFETIME_VALUE
-    profit = np.zeros(len(total))
+    profit = np.zeros(len(everyone))
     for share, weight in zip(shares, weights, strict=True):
-        earned = (share * (1 - delta) - phi) * contacted[0] - (delta + phi) * contacted[1]
+        earned = (share * (1 - delta) - phi) * churners - (delta + phi) * stayers
         profit += weight * LIFETIME_VALUE * earned.max(axis=1)
-    return profit
+    return profit / everyone
 
 
 def _left_turn(x: Floats, y: Floats, first: int, second: int, third: int) -> bool:

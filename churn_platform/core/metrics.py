@@ -1,7 +1,6 @@
 """How good churn probabilities are: point values and 95 % intervals by bootstrap over users.
 
-Every metric is computed on weighted users, so that all resamples of a bootstrap are one array operation:
-a resample is a row of counts, shape (resamples, users). `y` is 1 for churned, `p` is P(churn), one row per user.
+`y` is 1 for churned, `p` is P(churn), one row per user.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,15 +10,13 @@ from itertools import chain
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from churn_platform.core.calibration_line import calibration_intercept, calibration_slope
-from churn_platform.core.maximum_profit import cut_points, expected_maximum_profit
+from churn_platform.core.ranked_users import BEST_AT_A_VALUE, LOWER_IS_BETTER, METRICS, RankedUsers
 from churn_platform.errors import InputError, NotEnoughData, suggest
 
 Floats = NDArray[np.float64]
 
-ECE_BINS = 10
-PROBABILITY_FLOOR = 1e-6
-_CELLS_PER_BLOCK = 4_000_000
+# So small that a block stays in the cache of the processor: larger ones take twice the time.
+_CELLS_PER_BLOCK = 500_000
 
 
 @dataclass(frozen=True)
@@ -30,18 +27,6 @@ class Interval:
     value: float
     lower: float
     upper: float
-
-
-@dataclass(frozen=True)
-class _Ranked:
-    """Users in ascending order of score. `churners` and `stayers` hold the weight per group of tied scores,
-    shape (resamples, groups)."""
-
-    outcome: Floats
-    score: Floats
-    weights: Floats
-    churners: Floats
-    stayers: Floats
 
 
 def auc(y: ArrayLike, p: ArrayLike) -> float:
@@ -140,11 +125,11 @@ def evaluate_models(
         NotEnoughData: all users churned or none did.
     """
     signs = {metric: _sign(metric) for metric in gains}
-    checked = {model: _checked(y, p, probabilities=True) for model, p in probabilities.items()}
-    first, users = next(iter(checked)), len(np.asarray(y))
+    ranked = {model: RankedUsers.of(*_checked(y, p, probabilities=True)) for model, p in probabilities.items()}
+    first, users = next(iter(ranked)), len(np.asarray(y))
     blocks: list[dict[str, dict[str, Floats]]] = []
     for weights in chain([np.ones((1, users))], _resampled_weights(users, resamples, seed)):
-        block = {model: _values(*scored, weights, list(METRICS), capacity) for model, scored in checked.items()}
+        block = {model: of.values(weights, list(METRICS), capacity) for model, of in ranked.items()}
         for model in list(block)[1:]:
             for metric, sign in signs.items():
                 block[model][f"{metric}_gain"] = sign * (block[first][metric] - block[model][metric])
@@ -192,13 +177,10 @@ def pooled_gain(folds: Sequence[PairedScores], metric: str, *, resamples: int = 
 def _paired(y: ArrayLike, p: ArrayLike, q: ArrayLike, metric: str) -> Callable[[Floats], Floats]:
     """Weights, shape (resamples, users) → the gain of `p` over `q`, shape (resamples,)."""
     sign = _sign(metric)
-    outcome, first = _checked(y, p, probabilities=sign < 0)
-    _, second = _checked(y, q, probabilities=sign < 0)
+    first, second = (RankedUsers.of(*_checked(y, score, probabilities=sign < 0)) for score in (p, q))
 
     def gain(weights: Floats) -> Floats:
-        ours = _values(outcome, first, weights, [metric], None)[metric]
-        theirs = _values(outcome, second, weights, [metric], None)[metric]
-        return sign * (ours - theirs)
+        return sign * (first.values(weights, [metric])[metric] - second.values(weights, [metric])[metric])
 
     return gain
 
@@ -207,148 +189,14 @@ def _sign(metric: str) -> float:
     """1 where more of a metric is better, -1 where less is."""
     if metric not in METRICS:
         raise InputError(f"Unknown metric '{metric}'.{suggest(metric, list(METRICS))}")
-    if metric in _BEST_AT_A_VALUE:
+    if metric in BEST_AT_A_VALUE:
         raise InputError(f"{metric} is best at a value of its own, so a difference is no gain. Compare log_loss.")
-    return -1.0 if metric in _LOWER_IS_BETTER else 1.0
-
-
-def _auc(ranked: _Ranked, _: int | None) -> Floats:
-    stayers_below = np.cumsum(ranked.stayers, axis=1) - ranked.stayers / 2
-    pairs = ranked.churners.sum(axis=1) * ranked.stayers.sum(axis=1)
-    return np.asarray((ranked.churners * stayers_below).sum(axis=1) / pairs)
-
-
-def _pr_auc(ranked: _Ranked, _: int | None) -> Floats:
-    churners, everyone = _best_first(ranked)
-    precision = np.cumsum(churners, axis=1) / np.maximum(np.cumsum(everyone, axis=1), 1e-12)
-    return np.asarray((churners * precision).sum(axis=1) / churners.sum(axis=1))
-
-
-def _ks(ranked: _Ranked, _: int | None) -> Floats:
-    churners = np.cumsum(ranked.churners, axis=1) / ranked.churners.sum(axis=1, keepdims=True)
-    stayers = np.cumsum(ranked.stayers, axis=1) / ranked.stayers.sum(axis=1, keepdims=True)
-    return np.asarray(np.abs(churners - stayers).max(axis=1))
-
-
-def _brier(ranked: _Ranked, _: int | None) -> Floats:
-    return np.asarray(ranked.weights @ (ranked.score - ranked.outcome) ** 2 / ranked.weights.sum(axis=1))
-
-
-def _log_loss(ranked: _Ranked, _: int | None) -> Floats:
-    p = np.clip(ranked.score, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
-    loss = -(ranked.outcome * np.log(p) + (1 - ranked.outcome) * np.log1p(-p))
-    return np.asarray(ranked.weights @ loss / ranked.weights.sum(axis=1))
-
-
-def _ece(ranked: _Ranked, _: int | None) -> Floats:
-    resamples = len(ranked.weights)
-    total = ranked.weights.sum(axis=1, keepdims=True)
-    middle = np.cumsum(ranked.weights, axis=1) - ranked.weights / 2
-    bins = np.minimum((ECE_BINS * middle / total).astype(np.int64), ECE_BINS - 1)
-    cell = (bins + ECE_BINS * np.arange(resamples)[:, None]).ravel()
-    error = (ranked.weights * (ranked.outcome - ranked.score)).ravel()
-    per_bin = np.bincount(cell, error, minlength=ECE_BINS * resamples).reshape(resamples, ECE_BINS)
-    return np.asarray(np.abs(per_bin).sum(axis=1) / total[:, 0])
-
-
-def _top_decile_lift(ranked: _Ranked, _: int | None) -> Floats:
-    total = ranked.weights.sum(axis=1)
-    rate = ranked.churners.sum(axis=1) / total
-    return np.asarray(_churners_among_best(ranked, total / 10) / (total / 10) / rate)
-
-
-def _bottom_decile_lift(ranked: _Ranked, _: int | None) -> Floats:
-    total = ranked.weights.sum(axis=1)
-    rate = ranked.stayers.sum(axis=1) / total
-    everyone = ranked.churners + ranked.stayers
-    return np.asarray(_weight_among_first(ranked.stayers, everyone, total / 10) / (total / 10) / rate)
-
-
-def _recall_at_capacity(ranked: _Ranked, capacity: int | None) -> Floats:
-    contacted = _contacted(ranked, capacity)
-    return np.asarray(_churners_among_best(ranked, contacted) / ranked.churners.sum(axis=1))
-
-
-def _precision_at_capacity(ranked: _Ranked, capacity: int | None) -> Floats:
-    contacted = _contacted(ranked, capacity)
-    return np.asarray(_churners_among_best(ranked, contacted) / contacted)
-
-
-def _contacted(ranked: _Ranked, capacity: int | None) -> Floats:
-    """Weight of the users whom a campaign contacts, per resample."""
-    if capacity is None or capacity < 1:
-        raise InputError(f"A metric at capacity needs a capacity of at least 1 user, but got {capacity}.")
-    return np.asarray(ranked.weights.sum(axis=1) * min(1.0, capacity / len(ranked.score)))
-
-
-def _emp(ranked: _Ranked, _: int | None) -> Floats:
-    group_starts = np.flatnonzero(np.r_[True, np.diff(ranked.score) > 0])
-    churners = np.add.reduceat(ranked.outcome, group_starts)[::-1]
-    stayers = np.add.reduceat(1 - ranked.outcome, group_starts)[::-1]
-    cuts = cut_points(churners, stayers)  # of all users: a resample that chose its own would flatter itself
-    return expected_maximum_profit(ranked.churners[:, ::-1], ranked.stayers[:, ::-1], cuts)
-
-
-def _calibration_slope(ranked: _Ranked, _: int | None) -> Floats:
-    return calibration_slope(ranked.outcome, ranked.score, ranked.weights, inside=PROBABILITY_FLOOR)
-
-
-def _calibration_intercept(ranked: _Ranked, _: int | None) -> Floats:
-    return calibration_intercept(ranked.outcome, ranked.score, ranked.weights, inside=PROBABILITY_FLOOR)
-
-
-METRICS: dict[str, Callable[[_Ranked, int | None], Floats]] = {
-    "auc": _auc,
-    "pr_auc": _pr_auc,
-    "ks": _ks,
-    "brier": _brier,
-    "log_loss": _log_loss,
-    "ece": _ece,
-    "top_decile_lift": _top_decile_lift,
-    "recall_at_capacity": _recall_at_capacity,
-    "precision_at_capacity": _precision_at_capacity,
-    "bottom_decile_lift": _bottom_decile_lift,
-    "emp": _emp,
-    "calibration_slope": _calibration_slope,
-    "calibration_intercept": _calibration_intercept,
-}
-_LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
-_BEST_AT_A_VALUE = frozenset({"calibration_slope", "calibration_intercept"})
-
-
-def _best_first(ranked: _Ranked) -> tuple[Floats, Floats]:
-    churners = ranked.churners[:, ::-1]
-    return churners, churners + ranked.stayers[:, ::-1]
-
-
-def _churners_among_best(ranked: _Ranked, count: Floats) -> Floats:
-    """Weight of churners among the `count` (per resample) best-scored users."""
-    return _weight_among_first(*_best_first(ranked), count)
-
-
-def _weight_among_first(part: Floats, everyone: Floats, count: Floats) -> Floats:
-    """Weight of `part` among the first `count` (per resample) of everyone, a group being taken in part."""
-    before = np.cumsum(everyone, axis=1) - everyone
-    share_taken = np.clip((count[:, None] - before) / np.where(everyone > 0, everyone, 1), 0, 1)
-    return np.asarray((share_taken * part).sum(axis=1))
+    return -1.0 if metric in LOWER_IS_BETTER else 1.0
 
 
 def _point(name: str, y: ArrayLike, p: ArrayLike, capacity: int | None = None) -> float:
-    outcome, score = _checked(y, p, probabilities=name in _LOWER_IS_BETTER | _BEST_AT_A_VALUE)
-    return float(_values(outcome, score, np.ones((1, len(outcome))), [name], capacity)[name][0])
-
-
-def _values(
-    outcome: Floats, score: Floats, weights: Floats, names: list[str], capacity: int | None
-) -> dict[str, Floats]:
-    order = np.argsort(score, kind="stable")
-    ordered_outcome, ordered_score, ordered_weights = outcome[order], score[order], weights[:, order]
-    group_starts = np.flatnonzero(np.r_[True, np.diff(ordered_score) > 0])
-    churners = np.add.reduceat(ordered_weights * ordered_outcome, group_starts, axis=1)
-    stayers = np.add.reduceat(ordered_weights * (1 - ordered_outcome), group_starts, axis=1)
-    ranked = _Ranked(ordered_outcome, ordered_score, ordered_weights, churners, stayers)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return {name: METRICS[name](ranked, capacity) for name in names}
+    users = RankedUsers.of(*_checked(y, p, probabilities=name in LOWER_IS_BETTER | BEST_AT_A_VALUE))
+    return float(users.values(np.ones((1, len(users.score))), [name], capacity)[name][0])
 
 
 def _resampled_weights(users: int, resamples: int, seed: int) -> Iterator[Floats]:

@@ -31,6 +31,7 @@ from churn_platform.core import (
     metrics,
     psi,
     purging,
+    ranked_users,
     recency_rule,
     season,
 )
@@ -44,8 +45,8 @@ from churn_platform.registry.store import ModelStore
 LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
 RECIPE = (
     bgnbd, bgnbd_scorer, binning, calibration_line, churn_model, contributions, evaluation, feature_matrix,
-    gradient_boosting, held_out, logistic_baseline, matched_loss, maximum_profit, metrics, psi, purging, recency_rule,
-    season,
+    gradient_boosting, held_out, logistic_baseline, matched_loss, maximum_profit, metrics, psi, purging,
+    ranked_users, recency_rule, season,
 )  # fmt: skip
 
 

@@ -48,7 +48,8 @@ def test_only_the_corners_of_the_hull_are_ever_best(rows: list[tuple[int, int]])
     levels = np.unique(score)[::-1]
     churners = np.array([float(((score == level) & (y == 1)).sum()) for level in levels])
     stayers = np.array([float(((score == level) & (y == 0)).sum()) for level in levels])
-    corners, every = cut_points(churners, stayers), np.arange(len(levels) + 1)
+    corners, everyone = cut_points(churners, stayers), np.array([float(len(y))])
     assert corners[0] == 0 and corners[-1] == len(levels)
-    by_corners = expected_maximum_profit(churners[None, :], stayers[None, :], corners)
-    assert by_corners == pytest.approx(expected_maximum_profit(churners[None, :], stayers[None, :], every))
+    contacted = [np.r_[0, np.cumsum(part)][None, :] for part in (churners, stayers)]
+    by_corners = expected_maximum_profit(*(part[:, corners] for part in contacted), everyone)
+    assert by_corners == pytest.approx(expected_maximum_profit(*contacted, everyone))
