@@ -117,8 +117,8 @@ class BoostedModel:
         Raises:
             InputError: a feature is missing or cannot be read.
         """
-        data = self._matrix(features)
-        margins = [booster.predict(data, output_margin=True) for booster in self.boosters]
+        matrix = feature_matrix(features, self.features)
+        margins = [booster.inplace_predict(matrix, predict_type="margin") for booster in self.boosters]
         return np.asarray(np.mean(margins, axis=0, dtype=np.float64))
 
     def predict(self, features: pl.DataFrame) -> Floats:
@@ -134,7 +134,8 @@ class BoostedModel:
         Raises:
             InputError: a feature is missing or cannot be read.
         """
-        data = self._matrix(features)
+        matrix = feature_matrix(features, self.features)
+        data = xgb.DMatrix(matrix, feature_names=list(self.features), nthread=SCORING_THREADS)
         total = np.zeros((features.height, len(self.features) + 1))
         for booster in self.boosters:
             total += booster.predict(data, pred_contribs=True, approx_contribs=not exact)
@@ -168,10 +169,6 @@ class BoostedModel:
             booster.load_model(bytearray(_content(files, _booster_file(seed))))
             boosters.append(booster)
         return cls(tuple(header["features"]), tuple(header["dropped"]), header["rounds"], tuple(boosters))
-
-    def _matrix(self, features: pl.DataFrame) -> xgb.DMatrix:
-        matrix = feature_matrix(features, self.features)
-        return xgb.DMatrix(matrix, feature_names=list(self.features), nthread=SCORING_THREADS)
 
 
 def choose_rounds(

@@ -136,8 +136,13 @@ class LogisticBaseline:
         return Contributions(self.features, values, np.full(features.height, bias))
 
     def predict_margin(self, features: pl.DataFrame) -> Floats:
-        """Log-odds of churn, shape (rows,). Raises as `contributions`."""
-        return self.contributions(features).margin
+        """Log-odds of churn, shape (rows,); a row's does not depend on the others. Raises as `contributions`."""
+        compressed = _compressed(features, list(self.features))
+        missing = np.isnan(compressed)
+        compressed -= np.array(self.mean)
+        compressed[missing] = 0.0
+        margin = np.einsum("ij,j->i", compressed, np.array(self.weight) / np.array(self.scale))
+        return np.asarray(self.intercept + margin + np.einsum("ij,j->i", missing, np.array(self.missing_weight)))
 
     def predict(self, features: pl.DataFrame) -> Floats:
         """Churn probability, shape (rows,). Raises as `contributions`."""
@@ -181,4 +186,6 @@ def _steady_columns(features: pl.DataFrame, snapshot_date: pl.Series) -> list[st
 
 def _compressed(features: pl.DataFrame, names: list[str]) -> Floats:
     matrix = feature_matrix(features, names).astype(np.float64)
-    return np.asarray(np.sign(matrix) * np.log1p(np.abs(matrix)))
+    compressed = np.abs(matrix)
+    np.log1p(compressed, out=compressed)
+    return np.copysign(compressed, matrix, out=compressed)
