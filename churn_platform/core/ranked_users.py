@@ -35,7 +35,8 @@ class RankedUsers:
     def of(cls, outcome: Floats, score: Floats) -> Self:
         """Both of shape (users,), in any order."""
         order = np.argsort(score, kind="stable")
-        return cls(order, outcome[order], score[order], np.flatnonzero(np.r_[True, np.diff(score[order]) > 0]))
+        ascending = score[order]
+        return cls(order, outcome[order], ascending, np.flatnonzero(np.r_[True, np.diff(ascending) > 0]))
 
     @cached_property
     def cuts(self) -> Places:
@@ -50,9 +51,7 @@ class RankedUsers:
         ordered = weights[:, self.order]
         churners = np.add.reduceat(ordered * self.outcome, self.group_starts, axis=1)
         stayers = np.add.reduceat(ordered * (1 - self.outcome), self.group_starts, axis=1)
-        resampled = _Resampled(
-            self, ordered, churners, stayers, np.cumsum(churners, axis=1), np.cumsum(stayers, axis=1)
-        )
+        resampled = _Resampled(self, ordered, churners, stayers)
         with np.errstate(divide="ignore", invalid="ignore"):
             return {name: METRICS[name](resampled, capacity) for name in names}
 
@@ -66,8 +65,18 @@ class _Resampled:
     weights: Floats
     churners: Floats
     stayers: Floats
-    churners_below: Floats
-    stayers_below: Floats
+
+    @cached_property
+    def churners_below(self) -> Floats:
+        return np.cumsum(self.churners, axis=1)
+
+    @cached_property
+    def stayers_below(self) -> Floats:
+        return np.cumsum(self.stayers, axis=1)
+
+    @cached_property
+    def below(self) -> Floats:
+        return self.churners_below + self.stayers_below
 
     @property
     def all_churners(self) -> Floats:
@@ -80,10 +89,6 @@ class _Resampled:
     @property
     def everyone(self) -> Floats:
         return self.all_churners + self.all_stayers
-
-    @cached_property
-    def below(self) -> Floats:
-        return self.churners_below + self.stayers_below
 
 
 def _auc(of: _Resampled, _: int | None) -> Floats:

@@ -276,3 +276,21 @@ def test_the_season_moves_the_hazards_as_it_does_the_churn_model() -> None:
         hazard.predict(users.with_columns(snapshot_date=pl.lit(day)))[0] for day in (then, later)
     )
     assert stormy_again > 2 * calm_again
+
+
+def test_hazards_keep_their_level_where_a_feature_grows_with_the_history() -> None:
+    """The same customers at six snapshots; the tenure that tells them apart is longer at each of them for all."""
+    customers = shop(6_000, seed=15, snapshots=1).rename({"noise": "recency_days"})
+    snapshots = [
+        customers.with_columns(
+            snapshot_date=pl.lit(START + timedelta(days=30 * n)),
+            tenure=(5 + 0.3 * n - pl.col("true_silence")).exp() - 1,
+        )
+        for n in range(6)
+    ]
+    for hazard in fit_hazards(pl.concat(snapshots), ["recency_days", "tenure"]):
+        assert hazard.season is not None
+        assert hazard.season.level > 0.1
+        at_risk = [users.filter((pl.col("days_to_churn") > hazard.after).fill_null(value=True)) for users in snapshots]
+        latest = np.mean([hazard.predict(users).mean() for users in at_risk[-3:]])
+        assert latest == pytest.approx(hazard.rate, abs=0.001)
