@@ -11,7 +11,7 @@ from rich.text import Text
 
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.data_readiness import Level
-from churn_platform.core.evaluation import CHAMPION, LOGISTIC, RECENCY_RULE, RICH_LOGISTIC
+from churn_platform.core.evaluation import CHAMPION, LOGISTIC, RECENCY_RULE, RHYTHM_RULE, RICH_LOGISTIC
 from churn_platform.registry.registry import ModelRegistry
 from churn_platform.reports.challenger import PAGE as CHALLENGER_PAGE
 from churn_platform.reports.data_readiness import PAGE, RECORD, WORDS, Report, read_report
@@ -24,6 +24,7 @@ NAMES = {
     LOGISTIC: "logistic regression, plain windows",
     RICH_LOGISTIC: "logistic regression, all features",
     RECENCY_RULE: "recency rule",
+    RHYTHM_RULE: "recency ÷ own rhythm",
 }
 
 STYLES: dict[Level, str] = {"pass": "green", "warn": "bold yellow", "fail": "bold red"}

@@ -18,10 +18,12 @@ from churn_platform.core.metrics import evaluate_models
 from churn_platform.core.psi import psi
 from churn_platform.core.purging import closed_by
 from churn_platform.core.recency_rule import RecencyRule
+from churn_platform.core.rhythm_rule import USUAL_GAP, RhythmRule
 from churn_platform.errors import InputError, NotEnoughData, suggest
 
 CHAMPION = "churn_model"
 RECENCY_RULE = "recency_rule"
+RHYTHM_RULE = "rhythm_rule"
 LOGISTIC = "logistic"
 RICH_LOGISTIC = "logistic_all_features"
 GAINS = ("auc", "pr_auc", "log_loss")
@@ -70,7 +72,7 @@ class FoldEvaluation:
     are so for the rule too. Above 0 it asks for an explanation, such as a leak.
 
     Metrics ending in `_gain` stand in a baseline's row and tell by how much the champion is better than it (paired over
-    users, positive = champion better). The baseline BGNBD takes part where the frame has its columns.
+    users, positive = champion better). The baselines BGNBD and RHYTHM_RULE take part where the frame has their columns.
     """
 
     fold: date
@@ -139,10 +141,12 @@ def plain_features(features: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class _Models:
-    """The champion and the baselines, trained on the same rows; `bgnbd` is None where these lack its columns."""
+    """The champion and the baselines, trained on the same rows; `rhythm` and `bgnbd` are None where these lack their
+    columns."""
 
     champion: ChurnModel
     rule: RecencyRule
+    rhythm: RhythmRule | None
     logistic: LogisticBaseline
     bgnbd: BetaGeometricScorer | None
 
@@ -152,23 +156,29 @@ class _Models:
         champion = ChurnModel.train(
             training.select(features), outcome, days, window_days=window_days, parameters=protocol.parameters
         )
-        lacking = missing_history(training)
+        recency, lacking = training["recency_days"].to_numpy(), missing_history(training)
         return cls(
             champion,
-            RecencyRule.fit(training["recency_days"].to_numpy(), outcome),
+            RecencyRule.fit(recency, outcome),
+            RhythmRule.fit(recency, training[USUAL_GAP].to_numpy(), outcome) if USUAL_GAP in training.columns else None,
             LogisticBaseline.fit(training.select(plain_features(features)), outcome),
             None if lacking else BetaGeometricScorer.fit(training, outcome, days, window_days=window_days),
         )
 
     def scores(self, users: pl.DataFrame, margin: Floats) -> dict[str, Floats]:
         """Model → churn probability per user; `margin` is the champion's."""
+        recency = users["recency_days"].to_numpy()
         probabilities = {
             CHAMPION: self.champion.probability(margin, users["snapshot_date"]),
-            RECENCY_RULE: self.rule.predict(users["recency_days"].to_numpy()),
+            RECENCY_RULE: self.rule.predict(recency),
             LOGISTIC: self.logistic.predict(users),
             RICH_LOGISTIC: self.champion.logistic.predict(users),
         }
-        return {**probabilities, BGNBD: self.bgnbd.predict(users)} if self.bgnbd else probabilities
+        if self.rhythm:
+            probabilities[RHYTHM_RULE] = self.rhythm.predict(recency, users[USUAL_GAP].to_numpy())
+        if self.bgnbd:
+            probabilities[BGNBD] = self.bgnbd.predict(users)
+        return probabilities
 
 
 def _predictions(users: pl.DataFrame, features: Sequence[str], probabilities: dict[str, Floats]) -> pl.DataFrame:

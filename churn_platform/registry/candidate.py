@@ -33,6 +33,7 @@ from churn_platform.core import (
     purging,
     ranked_users,
     recency_rule,
+    rhythm_rule,
     season,
 )
 from churn_platform.core.churn_model import ChurnModel
@@ -46,7 +47,7 @@ LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
 RECIPE = (
     bgnbd, bgnbd_scorer, binning, calibration_line, churn_model, contributions, evaluation, feature_matrix,
     gradient_boosting, held_out, logistic_baseline, matched_loss, maximum_profit, metrics, psi, purging,
-    ranked_users, recency_rule, season,
+    ranked_users, recency_rule, rhythm_rule, season,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from churn_platform.core.evaluation import (
     CHAMPION,
     LOGISTIC,
     RECENCY_RULE,
+    RHYTHM_RULE,
     RICH_LOGISTIC,
     FoldEvaluation,
     Protocol,
@@ -54,7 +55,7 @@ def test_purged_rows_and_the_folds_outcomes_move_no_prediction(evaluated: FoldEv
 
 def test_every_user_of_the_fold_is_scored_by_every_model(evaluated: FoldEvaluation) -> None:
     fold = FRAME.filter(pl.col("snapshot_date") == FOLD)
-    models = [CHAMPION, RECENCY_RULE, LOGISTIC, RICH_LOGISTIC]
+    models = [CHAMPION, RECENCY_RULE, LOGISTIC, RICH_LOGISTIC, RHYTHM_RULE]
     assert evaluated.predictions.columns == ["user_id", "snapshot_date", "churned", *models]
     assert evaluated.predictions["user_id"].to_list() == fold["user_id"].to_list()
     assert evaluated.predictions.null_count().sum_horizontal().item() == 0
@@ -65,7 +66,7 @@ def test_every_user_of_the_fold_is_scored_by_every_model(evaluated: FoldEvaluati
 def test_rows_are_long_unique_and_complete(evaluated: FoldEvaluation) -> None:
     assert evaluated.rows.columns == ["fold", "population", "model", "metric", "value", "lower", "upper"]
     assert evaluated.rows.select("fold", "population", "model", "metric").is_duplicated().any() is False
-    for model in (CHAMPION, RECENCY_RULE, LOGISTIC):
+    for model in (CHAMPION, RECENCY_RULE, RHYTHM_RULE, LOGISTIC):
         present = set(evaluated.rows.filter(pl.col("model") == model)["metric"])
         assert {*METRICS, "in_sample_auc", "psi"} <= present
         assert ("auc_gain" in present) == (model != CHAMPION)
@@ -128,7 +129,7 @@ def test_everyone_is_tested_by_the_same_models_and_moves_no_figure_of_the_eligib
     assert found.everyone["user_id"].to_list() == everyone["user_id"].to_list()
     assert found.everyone.head(fold.height).equals(found.predictions)
     of_all = found.rows.filter(population="all")
-    assert set(of_all["model"]) == {CHAMPION, RECENCY_RULE, LOGISTIC, RICH_LOGISTIC}
+    assert set(of_all["model"]) == {CHAMPION, RECENCY_RULE, RHYTHM_RULE, LOGISTIC, RICH_LOGISTIC}
     assert set(of_all.filter(model=CHAMPION)["metric"]) == set(METRICS)
     expected = auc(everyone["churned"], found.everyone[CHAMPION])
     assert of_all.filter(model=CHAMPION, metric="auc")["value"].item() == pytest.approx(expected)
