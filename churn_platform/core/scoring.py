@@ -11,6 +11,8 @@ from churn_platform.core.matched_loss import log_odds
 from churn_platform.core.reasons import Catalogue, single_reasons
 from churn_platform.core.recency_rule import RecencyRule
 
+Floats = NDArray[np.float64]
+
 RECENCY = "recency_days"
 
 
@@ -36,13 +38,14 @@ class Stamp:
 
 
 def score(
-    users: pl.DataFrame, probability: NDArray[np.float64], reasons: pl.DataFrame, bands: Bands, stamp: Stamp
+    users: pl.DataFrame, margin: Floats, probability: Floats, reasons: pl.DataFrame, bands: Bands, stamp: Stamp
 ) -> pl.DataFrame:
     """Lay out the scores of one snapshot.
 
     Args:
         users: one row per user: user_id, expected_value (expected spend over the horizon if the
             customer stays, in currency).
+        margin: the score by which users are ranked, log-odds before anything moves all alike, shape (users,).
         probability: calibrated churn probability per user, shape (users,).
         reasons: the columns of `top_reasons` per user, in the same order.
 
@@ -53,7 +56,10 @@ def score(
     risk = pl.col("churn_probability")
     return (
         users.select("user_id", "expected_value")
-        .with_columns(pl.Series("churn_probability", probability, dtype=pl.Float64))
+        .with_columns(
+            pl.Series("churn_score", margin, dtype=pl.Float64),
+            pl.Series("churn_probability", probability, dtype=pl.Float64),
+        )
         .with_columns(
             risk_percentile=risk.rank("max") / pl.len() * 100,
             risk_band=band_of(risk, bands),
@@ -83,9 +89,14 @@ def band_of(risk: pl.Expr, bands: Bands) -> pl.Expr:
     )
 
 
-def rule_reasons(rule: RecencyRule, recency_days: NDArray[np.float64], catalogue: Catalogue) -> pl.DataFrame:
+def rule_margin(rule: RecencyRule, recency_days: Floats) -> Floats:
+    """The log-odds of what the recency rule predicts, shape (users,); finite."""
+    return log_odds(rule.predict(recency_days), inside=1e-6)
+
+
+def rule_reasons(rule: RecencyRule, recency_days: Floats, catalogue: Catalogue) -> pl.DataFrame:
     """The one reason of the recency rule: how far the silence moves the log-odds from those of an average silence."""
-    margin = log_odds(rule.predict(recency_days), inside=1e-6)
+    margin = rule_margin(rule, recency_days)
     contribution = margin - margin.mean() if len(margin) else margin
     days = pl.DataFrame({RECENCY: np.round(recency_days)}, schema={RECENCY: pl.Float64})
     return single_reasons(RECENCY, contribution, days, catalogue)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer
 from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.reasons import Catalogue, single_reasons, top_reasons
 from churn_platform.core.recency_rule import RecencyRule
-from churn_platform.core.scoring import rule_reasons
+from churn_platform.core.scoring import rule_margin, rule_reasons
 from churn_platform.errors import NotEnoughData, OutdatedModel
 from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.reason_catalogue import reason_catalogue
@@ -34,7 +35,8 @@ class Scorer:
     Attributes:
         rung: 'model', 'bgnbd' or 'rule'.
         version: of the model, or a hash of the parameters of a lower rung.
-        predict: features of users → churn probability per user.
+        margin: features of users → their score, by which they are ranked: log-odds before anything moves all alike.
+        probability: scores, and the features of their users → churn probability per user.
         explain: features of users, and what `predict` said of them → their reasons, in the columns of `top_reasons`
             and the shop's language.
         why: why no higher rung scores; empty for the model.
@@ -42,9 +44,14 @@ class Scorer:
 
     rung: str
     version: str
-    predict: Callable[[pl.DataFrame], Floats]
+    margin: Callable[[pl.DataFrame], Floats]
+    probability: Callable[[Floats, pl.DataFrame], Floats]
     explain: Callable[[pl.DataFrame, Floats], pl.DataFrame]
     why: str = ""
+
+    def predict(self, users: pl.DataFrame) -> Floats:
+        """Churn probability per user, shape (users,)."""
+        return self.probability(self.margin(users), users)
 
 
 def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
@@ -66,7 +73,13 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
     except OutdatedModel as error:
         return _without_model(shop, connection, f"champion {champion} is of an earlier version: {error}")
     catalogue = reason_catalogue(shop.definition.reports.language)
-    return Scorer("model", champion, model.predict, lambda users, risk: model_reasons(model, users, risk, catalogue))
+    return Scorer(
+        "model",
+        champion,
+        model.predict_margin,
+        lambda margin, users: model.probability(margin, users["snapshot_date"]),
+        lambda users, risk: model_reasons(model, users, risk, catalogue),
+    )
 
 
 def model_reasons(
@@ -124,7 +137,7 @@ def _bgnbd(labelled: pl.DataFrame, window_days: int, catalogue: Catalogue, why: 
     def explain(users: pl.DataFrame, _risk: Floats) -> pl.DataFrame:
         return single_reasons(BGNBD, scorer.contributions(users).values.sum(axis=1), users, catalogue)
 
-    return Scorer("bgnbd", version, scorer.predict, explain, why)
+    return Scorer("bgnbd", version, scorer.predict_margin, lambda margin, _: sigmoid(margin), explain, why)
 
 
 def _recency_rule(labelled: pl.DataFrame, catalogue: Catalogue, why: str) -> Scorer:
@@ -136,7 +149,8 @@ def _recency_rule(labelled: pl.DataFrame, catalogue: Catalogue, why: str) -> Sco
     return Scorer(
         "rule",
         _hashed("rule", rule.to_dict()),
-        lambda users: rule.predict(recency(users)),
+        lambda users: rule_margin(rule, recency(users)),
+        lambda _, users: rule.predict(recency(users)),
         lambda users, _: rule_reasons(rule, recency(users), catalogue),
         why,
     )

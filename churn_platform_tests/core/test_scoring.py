@@ -34,7 +34,8 @@ def scored(probability: list[float], expected_value: float = 10.0) -> pl.DataFra
         }
     )
     reasons = rule_reasons(RULE, np.full(len(probability), 50.0), CATALOGUE)
-    return score(users, np.array(probability), reasons, BANDS, STAMP)
+    margin = np.linspace(-3, 3, len(probability))
+    return score(users, margin, np.array(probability), reasons, BANDS, STAMP)
 
 
 def test_a_probability_on_an_edge_belongs_to_the_band_above() -> None:
@@ -70,10 +71,19 @@ def test_every_score_carries_the_stamp() -> None:
     assert "orders_total" not in row
 
 
+def test_score_probability_and_percentile_are_three_columns() -> None:
+    frame = scored([0.1, 0.4, 0.9])
+    assert frame["churn_score"].to_list() == [-3, 0, 3]
+    assert frame["churn_probability"].to_list() == [0.1, 0.4, 0.9]
+    assert frame["risk_percentile"].to_list() == pytest.approx([100 / 3, 200 / 3, 100])
+
+
 def test_reasons_of_other_users_than_were_scored_are_refused() -> None:
     users = pl.DataFrame({"user_id": ["u1"], "expected_value": [1.0]})
     with pytest.raises(pl.exceptions.ShapeError):
-        score(users, np.array([0.5]), rule_reasons(RULE, np.array([1.0, 2.0]), CATALOGUE), BANDS, STAMP)
+        score(
+            users, np.array([0.0]), np.array([0.5]), rule_reasons(RULE, np.array([1.0, 2.0]), CATALOGUE), BANDS, STAMP
+        )
 
 
 @given(recency=st.lists(st.floats(0, 365), min_size=1, max_size=20))

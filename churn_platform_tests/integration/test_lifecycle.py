@@ -12,8 +12,8 @@ from churn_platform_tests.integration.shops import SIMULATED_MAPPING, churn, con
 
 REASONS = [f"reason_{place}_{part}" for place in (1, 2, 3) for part in ("code", "text", "contribution")]
 SCORES = {
-    "snapshot_date", "user_id", "churn_probability", "risk_percentile", "risk_band", *REASONS, "expected_value",
-    "value_at_risk", "scored_by", "model_version", "definition_version", "horizon_days", "expires_on",
+    "snapshot_date", "user_id", "churn_score", "churn_probability", "risk_percentile", "risk_band", *REASONS,
+    "expected_value", "value_at_risk", "scored_by", "model_version", "definition_version", "horizon_days", "expires_on",
 }  # fmt: skip
 PUBLISHED = {
     "churn_scores": SCORES,

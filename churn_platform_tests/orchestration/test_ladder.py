@@ -72,6 +72,9 @@ def test_the_champion_scores_and_explains(shop: Shop, connection: duckdb.DuckDBP
     probability = scorer.predict(USERS)
     assert probability.shape == (USERS.height,)
     assert np.corrcoef(probability, USERS["recency_days"].to_numpy())[0, 1] > 0.5
+    model = ChurnModel.load(shop.models.load("v1"))
+    assert scorer.margin(USERS).tolist() == model.predict_margin(USERS).tolist()
+    assert probability.tolist() == model.predict(USERS).tolist()
     reasons = scorer.explain(USERS, probability)
     assert reasons.height == USERS.height
     assert reasons["reason_1_text"].null_count() == 0
@@ -133,6 +136,7 @@ def test_before_a_promotion_bgnbd_scores_by_the_rhythm(shop: Shop, connection: d
         FRAME, FRAME["churned"].to_numpy(), FRAME["snapshot_date"], window_days=WINDOW_DAYS
     )
     assert scorer.predict(USERS) == pytest.approx(fitted.predict(USERS))
+    assert scorer.margin(USERS) == pytest.approx(fitted.predict_margin(USERS))
     assert set(scorer.explain(USERS, scorer.predict(USERS))["reason_1_code"]) == {"rhythm"}
 
 
@@ -171,6 +175,7 @@ def test_where_all_had_the_same_outcome_the_rule_scores_by_the_silence(
     assert scorer.why == "no model has been promoted, and every customer so far had the same outcome"
     rule = RecencyRule.fit(FRAME["recency_days"].to_numpy(), np.full(FRAME.height, outcome))
     assert scorer.predict(USERS) == pytest.approx(rule.predict(USERS["recency_days"].to_numpy()))
+    assert np.isfinite(scorer.margin(USERS)).all()
     assert set(scorer.explain(USERS, scorer.predict(USERS))["reason_1_code"]) == {"recency"}
 
 

@@ -2,6 +2,7 @@
 SELECT
     snapshot_date,
     user_id,
+    churn_score,
     churn_probability,
     risk_percentile,
     risk_band,

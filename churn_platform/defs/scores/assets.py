@@ -154,5 +154,6 @@ def _score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         horizon_days=definition.churn.horizon_days,
         valid_days=definition.scores.valid_days,
     )
-    probability = scorer.predict(users)
-    return score(users, probability, scorer.explain(users, probability), shop.bands, stamp)
+    margin = scorer.margin(users)
+    probability = scorer.probability(margin, users)
+    return score(users, margin, probability, scorer.explain(users, probability), shop.bands, stamp)
