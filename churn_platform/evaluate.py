@@ -11,6 +11,7 @@ from rich.table import Table
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.evaluation import CHAMPION, FoldEvaluation
 from churn_platform.core.metrics import Interval, PairedScores, pooled_gain
+from churn_platform.core.ranked_users import DIRECTED, LOWER_IS_BETTER, METRICS
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import UsageError
 from churn_platform.launch import open_instance
@@ -59,6 +60,7 @@ def write_scores(folds: Sequence[FoldEvaluation], out: Path) -> list[Path]:
     written = []
     for model, file in FILES.items():
         if model not in predictions.columns:
+            (out / file).unlink(missing_ok=True)  # of an earlier evaluation
             continue
         scores = predictions.select(
             _as_whole_numbers(predictions["user_id"]).alias("customer_id"),
@@ -71,10 +73,13 @@ def write_scores(folds: Sequence[FoldEvaluation], out: Path) -> list[Path]:
 
 
 def print_evaluation(folds: Sequence[FoldEvaluation], console: Console) -> None:
-    """One table per fold, and the champion's gain over each baseline, pooled over the folds."""
+    """One table per fold, the champion's gain over each baseline, its every metric, and its gain in each over the best
+    baseline; gains are pooled over the folds."""
     for fold in folds:
         console.print(_fold_table(fold))
     console.print(_gain_table(folds))
+    console.print(_metric_table(folds))
+    console.print(_best_baseline_table(folds))
 
 
 def _as_whole_numbers(ids: pl.Series) -> pl.Series:
@@ -122,10 +127,38 @@ def _gain_table(folds: Sequence[FoldEvaluation]) -> Table:
     for name in ("model", "mean AUC", "gain in AUC", "gain in log loss"):
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
     for model in _models(folds[0]):
-        values = [fold.rows.filter(model=model, metric="auc")["value"][0] for fold in folds]
         gains = ["", ""] if model == CHAMPION else [_gain(folds, model, metric) for metric in ("auc", "log_loss")]
-        table.add_row(NAMES[model], f"{np.mean(values):.4f}", *gains)
+        table.add_row(NAMES[model], f"{_mean(folds, model, 'auc'):.4f}", *gains)
     return table
+
+
+def _metric_table(folds: Sequence[FoldEvaluation]) -> Table:
+    table = Table(title="Every metric of the churn model, by fold [95 % interval]", title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    for fold in folds:
+        table.add_column(str(fold.fold), justify="right", no_wrap=True)
+    for metric in METRICS:
+        found = (fold.rows.filter(model=CHAMPION, metric=metric).to_dicts() for fold in folds)
+        table.add_row(metric, *(_with_interval(rows[0]) if rows else "" for rows in found))
+    return table
+
+
+def _best_baseline_table(folds: Sequence[FoldEvaluation]) -> Table:
+    table = Table(
+        title=f"Its gain over the best baseline in each metric, mean of {len(folds)} folds [95 % interval, paired]",
+        title_justify="left",
+    )
+    for name in ("metric", "mean", "best baseline", "gain over it"):
+        table.add_column(name, justify="left" if name in ("metric", "best baseline") else "right", no_wrap=True)
+    baselines = [model for model in _models(folds[0]) if model != CHAMPION]
+    for metric in DIRECTED:
+        best = (min if metric in LOWER_IS_BETTER else max)(baselines, key=lambda model: _mean(folds, model, metric))
+        table.add_row(metric, f"{_mean(folds, CHAMPION, metric):.4f}", NAMES[best], _gain(folds, best, metric))
+    return table
+
+
+def _mean(folds: Sequence[FoldEvaluation], model: str, metric: str) -> float:
+    return float(np.mean([fold.rows.filter(model=model, metric=metric)["value"][0] for fold in folds]))
 
 
 def _gain(folds: Sequence[FoldEvaluation], model: str, metric: str) -> str:
@@ -134,7 +167,7 @@ def _gain(folds: Sequence[FoldEvaluation], model: str, metric: str) -> str:
                      fold.predictions[model])
         for fold in folds
     ]  # fmt: skip
-    return _signed(pooled_gain(pairs, metric))
+    return _signed(pooled_gain(pairs, metric, capacity=folds[0].capacity))
 
 
 def _signed(gain: Interval) -> str:

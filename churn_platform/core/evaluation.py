@@ -17,6 +17,7 @@ from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.metrics import evaluate_models
 from churn_platform.core.psi import psi
 from churn_platform.core.purging import closed_by
+from churn_platform.core.ranked_users import DIRECTED
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.core.rhythm_rule import USUAL_GAP, RhythmRule
 from churn_platform.errors import InputError, NotEnoughData, suggest
@@ -26,7 +27,6 @@ RECENCY_RULE = "recency_rule"
 RHYTHM_RULE = "rhythm_rule"
 LOGISTIC = "logistic"
 RICH_LOGISTIC = "logistic_all_features"
-GAINS = ("auc", "pr_auc", "log_loss")
 ELIGIBLE, ALL = "eligible", "all"
 
 Floats = NDArray[np.float64]
@@ -77,6 +77,7 @@ class FoldEvaluation:
 
     fold: date
     champion: ChurnModel
+    capacity: int
     users: int
     churn_rate: float
     training_rows: int
@@ -121,6 +122,7 @@ def evaluate_fold(
     return FoldEvaluation(
         fold=fold,
         champion=models.champion,
+        capacity=protocol.capacity,
         users=test.height,
         churn_rate=float(test["churned"].to_numpy().mean()),
         training_rows=training.height,
@@ -217,7 +219,7 @@ def _tested(
         outcome,
         probabilities,
         capacity=protocol.capacity,
-        gains=GAINS,
+        gains=DIRECTED,
         resamples=protocol.resamples,
         seed=protocol.seed,
     )

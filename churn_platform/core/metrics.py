@@ -155,17 +155,20 @@ class PairedScores:
     q: ArrayLike
 
 
-def pooled_gain(folds: Sequence[PairedScores], metric: str, *, resamples: int = 1000, seed: int = 0) -> Interval:
+def pooled_gain(
+    folds: Sequence[PairedScores], metric: str, *, capacity: int | None = None, resamples: int = 1000, seed: int = 0
+) -> Interval:
     """The mean over folds of how much better `p` is than `q`, on resamples of customers.
 
     A customer is drawn once for all folds, since the same customer's outcomes at two dates are not independent.
+    `capacity` is for the metrics that have one.
 
     Raises:
         InputError, NotEnoughData: as `evaluate_models`, for any fold.
     """
     names, index = np.unique(np.concatenate([np.asarray(fold.users) for fold in folds]), return_inverse=True)
     rows = np.split(index, np.cumsum([len(np.asarray(fold.users)) for fold in folds])[:-1])
-    gains = [_paired(fold.y, fold.p, fold.q, metric) for fold in folds]
+    gains = [_paired(fold, metric, capacity) for fold in folds]
     resampled = [
         np.mean([gain(weights[:, at]) for gain, at in zip(gains, rows, strict=True)], axis=0)
         for weights in _resampled_weights(len(names), resamples, seed)
@@ -174,13 +177,14 @@ def pooled_gain(folds: Sequence[PairedScores], metric: str, *, resamples: int = 
     return _interval(float(np.mean(point)), np.concatenate(resampled))
 
 
-def _paired(y: ArrayLike, p: ArrayLike, q: ArrayLike, metric: str) -> Callable[[Floats], Floats]:
+def _paired(fold: PairedScores, metric: str, capacity: int | None) -> Callable[[Floats], Floats]:
     """Weights, shape (resamples, users) → the gain of `p` over `q`, shape (resamples,)."""
     sign = _sign(metric)
-    first, second = (RankedUsers.of(*_checked(y, score, probabilities=sign < 0)) for score in (p, q))
+    first, second = (RankedUsers.of(*_checked(fold.y, score, probabilities=sign < 0)) for score in (fold.p, fold.q))
 
     def gain(weights: Floats) -> Floats:
-        return sign * (first.values(weights, [metric])[metric] - second.values(weights, [metric])[metric])
+        ours, theirs = (users.values(weights, [metric], capacity)[metric] for users in (first, second))
+        return sign * (ours - theirs)
 
     return gain
 

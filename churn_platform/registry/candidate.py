@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -43,7 +44,7 @@ from churn_platform.core.snapshots import SnapshotPlan
 from churn_platform.core.tuning import Tuning
 from churn_platform.registry.store import ModelStore
 
-LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "numpy", "polars")
+LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "scipy", "numpy", "polars", "duckdb")
 RECIPE = (
     bgnbd, bgnbd_scorer, binning, calibration_line, churn_model, contributions, evaluation, feature_matrix,
     gradient_boosting, held_out, logistic_baseline, matched_loss, maximum_profit, metrics, psi, purging,
@@ -60,14 +61,13 @@ def candidate_version(
     *,
     parameters: BoostingParameters | None = None,
 ) -> str:
-    """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe, and
-    the trees' parameters where they are not the recipe's own.
+    """Hash of what decides the model and its tests: rows, features, training snapshots, folds, definition, recipe, the
+    libraries' versions, and the trees' parameters where they are not the recipe's own.
 
     `everyone`: the customers whom `evaluate_candidate` tests on beside the eligible.
     """
     digest = digest_of_rows(frame, *([] if everyone is None else [everyone]))
-    sources = [inspect.getsource(module) for module in RECIPE]
-    decided = [*_iso(plan.labelled, plan.folds), list(features), definition_version, sources]
+    decided = [*_iso(plan.labelled, plan.folds), list(features), definition_version, _recipe_hash(), _installed()]
     digest.update(json.dumps([*decided, asdict(parameters)] if parameters else decided).encode())
     return digest.hexdigest()[:12]
 
@@ -125,6 +125,9 @@ def train_candidate(
         "definition_version": definition_version,
         "features": list(model.features),
         "training": training,
+        "data": {"rows": frame.height, "sha256": digest_of_rows(frame).hexdigest()},
+        "code": {"version": version("churn-platform"), "recipe_sha256": _recipe_hash()},
+        "seeds": list(range(parameters.seeds)),
         "parameters": asdict(parameters),
         "tuning": TypeAdapter(Tuning).dump_python(tuning, mode="json") if tuning else None,
         "libraries": _installed(),
@@ -212,12 +215,16 @@ def _kept_predictions(found: FoldEvaluation) -> pl.DataFrame:
     return scored.select("user_id", "churned", fold="snapshot_date", probability=pl.col(CHAMPION), is_eligible=eligible)
 
 
+def _recipe_hash() -> str:
+    return hashlib.sha256("\n".join(inspect.getsource(module) for module in RECIPE).encode()).hexdigest()
+
+
 def _iso(*dates: Sequence[date]) -> list[list[str]]:
     return [[day.isoformat() for day in group] for group in dates]
 
 
 def _installed() -> dict[str, str]:
-    found = {}
+    found = {"python": platform.python_version()}
     for library in LIBRARIES:
         try:
             found[library] = version(library)

@@ -12,6 +12,8 @@ from churn_platform.errors import InputError, UsageError, suggest
 from churn_platform.lake.journal import sync_to_disk
 
 MANIFEST = "manifest.json"
+# The manifest's own hash, of what it says without it.
+SEAL = "sha256"
 
 
 class ModelStore:
@@ -30,15 +32,17 @@ class ModelStore:
         return (self.folder / version / MANIFEST).is_file()
 
     def save(self, version: str, files: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Path:
-        """Write a model beside its place and rename it into it; the manifest gains the sha256 of every file."""
+        """Write a model beside its place and rename it into it; the manifest gains the sha256 of every file and its
+        own."""
         target, draft = self.folder / version, self.folder / f".{version}.draft"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         for name, content in files.items():
             _write_durably(draft / name, content)
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-        text = json.dumps({**manifest, "model_version": version, "files": hashes}, indent=2, sort_keys=True)
-        _write_durably(draft / MANIFEST, text.encode())
+        told = {**manifest, "model_version": version, "files": hashes}
+        _write_durably(draft / MANIFEST, _text({**told, SEAL: _seal(told)}).encode())
+        sync_to_disk(draft)
         draft.rename(target)
         sync_to_disk(self.folder)
         return target
@@ -48,17 +52,21 @@ class ModelStore:
 
         Raises:
             UsageError: there is no such model.
-            InputError: the manifest is damaged.
+            InputError: the manifest is damaged, or has changed since; one of an earlier version has no hash to tell by.
         """
         if not self.exists(version):
             raise UsageError(f"There is no model '{version}' in {self.folder}.{suggest(version, self.versions())}")
         path = self.folder / version / MANIFEST
+        restore = f"Restore {path.parent} from a backup, or roll back to another model."
         try:
             content: dict[str, Any] = json.loads(path.read_bytes())
         except ValueError as error:
-            raise InputError(
-                f"{path} is damaged: {error}. Restore {path.parent} from a backup, or roll back to another model."
-            ) from error
+            raise InputError(f"{path} is damaged: {error}. {restore}") from error
+        if not isinstance(content, dict) or "files" not in content:
+            raise InputError(f"{path} is damaged: it does not list the model's files. {restore}")
+        seal = content.pop(SEAL, None)
+        if seal is not None and seal != _seal(content):
+            raise InputError(f"{path} has changed since the model was saved. {restore}")
         return content
 
     def load(self, version: str) -> dict[str, bytes]:
@@ -82,6 +90,14 @@ class ModelStore:
                     f"Restore {path.parent} from a backup, or roll back to another model."
                 )
         return files
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, sort_keys=True)
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_text(content).encode()).hexdigest()
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -171,10 +171,10 @@ def test_paired_is_narrower_than_apart() -> None:
     assert gain.upper - gain.lower < (alone.upper - alone.lower) / 3
 
 
-@pytest.mark.parametrize("metric", ["auc", "log_loss"])
+@pytest.mark.parametrize("metric", ["auc", "log_loss", "recall_at_capacity"])
 def test_a_gain_pooled_over_one_fold_is_the_paired_gain(metric: str) -> None:
     fold = metrics.PairedScores(np.arange(USERS), Y, P, Q)
-    assert metrics.pooled_gain([fold], metric, resamples=50) == paired_gain(Y, P, Q, metric, resamples=50)
+    assert metrics.pooled_gain([fold], metric, capacity=50, resamples=50) == paired_gain(Y, P, Q, metric, resamples=50)
 
 
 def test_a_customer_is_drawn_once_for_all_folds() -> None:

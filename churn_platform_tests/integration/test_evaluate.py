@@ -16,7 +16,8 @@ def test_the_scores_written_are_those_of_the_evaluation(small_shop: SmallShop, t
     home, out = small_shop.home, tmp_path / "out"
     ended = churn("evaluate", "--out", out, home=home.root)
     assert ended.code == 0, ended.output
-    for told in ("Fold 2025-", "mean AUC", "gain in AUC", "BG/NBD", "recency rule", "scores.parquet"):
+    for told in ("Fold 2025-", "mean AUC", "gain in AUC", "BG/NBD", "recency rule", "recency ÷ own rhythm",
+                 "Every metric", "gain over the best baseline", "precision_at_capacity", "scores.parquet"):  # fmt: skip
         assert told in ended.output
     labels = pl.DataFrame(
         rows(home.warehouse_file, "SELECT user_id, snapshot_date, churned FROM training_set"),

@@ -2,7 +2,11 @@
 
 import inspect
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +20,13 @@ from churn_platform.core.metrics import auc
 from churn_platform.core.snapshots import SnapshotPlan
 from churn_platform.errors import NotEnoughData
 from churn_platform.registry import candidate
-from churn_platform.registry.candidate import candidate_version, evaluate_candidate, evaluate_folds, train_candidate
+from churn_platform.registry.candidate import (
+    candidate_version,
+    digest_of_rows,
+    evaluate_candidate,
+    evaluate_folds,
+    train_candidate,
+)
 from churn_platform.registry.store import ModelStore
 from churn_platform_tests.core.shop_frame import FEATURES, WINDOW_DAYS, shop_frame
 
@@ -89,11 +99,51 @@ def test_what_is_kept_scores_as_what_was_trained(tmp_path: Path) -> None:
     assert manifest["training"] == json.loads(json.dumps(training))
     assert manifest["definition_version"] == "d1"
     assert set(manifest["features"]) <= set(FEATURES)
-    assert "polars" in manifest["libraries"]
+    assert {"python", "polars", "numpy", "scipy", "scikit-learn", "duckdb"} < set(manifest["libraries"])
+    assert manifest["data"] == {"rows": FRAME.height, "sha256": digest_of_rows(FRAME).hexdigest()}
+    assert set(manifest["code"]) == {"version", "recipe_sha256"}
+    assert manifest["seeds"] == [0, 1, 2, 3, 4]
     trained = ChurnModel.train(
         FRAME.select(FEATURES), FRAME["churned"].to_numpy(), FRAME["snapshot_date"], window_days=WINDOW_DAYS
     )
     assert (ChurnModel.load(store.load("v1")).predict(FRAME) == trained.predict(FRAME)).all()
+
+
+ELSEWHERE = """
+import sys
+from pathlib import Path
+
+from churn_platform.core.churn_model import ChurnModel
+from churn_platform.registry.candidate import train_candidate
+from churn_platform.registry.store import ModelStore
+from churn_platform_tests.core.shop_frame import FEATURES, WINDOW_DAYS, shop_frame
+
+frame, store = shop_frame(users=60, snapshots=6), ModelStore(Path(sys.argv[1]))
+frame.select(score=ChurnModel.load(store.load("v1")).predict(frame)).write_parquet(sys.argv[2])
+train_candidate(frame, FEATURES, window_days=WINDOW_DAYS, name="again", definition_version="d1", store=store)
+"""
+
+
+def test_another_process_with_other_threads_scores_from_the_folder_alone_and_trains_the_same_bytes(
+    tmp_path: Path,
+) -> None:
+    here, there, scores = ModelStore(tmp_path / "here"), tmp_path / "there", tmp_path / "scores.parquet"
+    train_candidate(FRAME, FEATURES, window_days=WINDOW_DAYS, name="v1", definition_version="d1", store=here)
+    shutil.copytree(here.folder / "v1", there / "v1")
+    expected = ChurnModel.load(here.load("v1")).predict(FRAME)
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(there), str(scores)],
+        cwd=Path(__file__).parents[2], env=os.environ | threads, check=True,
+    )  # fmt: skip
+    assert pl.read_parquet(scores)["score"].to_numpy() == pytest.approx(expected, abs=1e-6)
+    assert ModelStore(there).load("again") == here.load("v1")
+
+
+def test_other_libraries_give_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = version()
+    monkeypatch.setattr(candidate, "_installed", lambda: {"python": "2.7"})
+    assert version() != before
 
 
 def test_nothing_is_kept_of_a_training_that_is_refused(tmp_path: Path) -> None:

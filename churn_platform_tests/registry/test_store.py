@@ -5,12 +5,15 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from churn_platform.errors import InputError, UsageError
-from churn_platform.registry.store import ModelStore
+from churn_platform.registry.store import MANIFEST, SEAL, ModelStore
 
 FILES = {"model.ubj": b"\x00\x01trees", "calibration.json": b"{}"}
 KILLED = """
@@ -78,6 +81,41 @@ def test_a_changed_byte_is_refused(store: ModelStore) -> None:
         store.load("v1")
 
 
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255))
+def test_a_changed_byte_of_the_manifest_is_refused_or_says_the_same(
+    tmp_path_factory: pytest.TempPathFactory, place: int, byte: int
+) -> None:
+    store = ModelStore(tmp_path_factory.mktemp("models"))
+    path = (
+        store.save("v1", FILES, {"features": ["recency_days"], "training": {"rows": 40, "churn_rate": 0.25}}) / MANIFEST
+    )
+    said, content = store.manifest("v1"), bytearray(path.read_bytes())
+    content[place % len(content)] = byte
+    path.write_bytes(content)
+    with suppress(InputError):
+        assert store.manifest("v1") == said or SEAL not in json.loads(content)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "7"])
+def test_a_manifest_that_lists_no_files_is_refused(store: ModelStore, content: str) -> None:
+    (store.save("v1", FILES, {}) / MANIFEST).write_text(content)
+    with pytest.raises(InputError, match=r"manifest\.json is damaged: it does not list the model's files\. Restore"):
+        store.load("v1")
+
+
+def test_a_manifest_that_was_edited_is_refused(store: ModelStore) -> None:
+    path = store.save("v1", FILES, {"definition_version": "d1"}) / MANIFEST
+    path.write_text(path.read_text().replace("d1", "d2"))
+    with pytest.raises(InputError, match=r"manifest\.json has changed since the model was saved\. Restore .*v1 from"):
+        store.load("v1")
+
+
+def test_a_manifest_of_an_earlier_version_is_read_without_its_own_hash(store: ModelStore) -> None:
+    path = store.save("v1", FILES, {}) / MANIFEST
+    path.write_text(json.dumps({name: part for name, part in json.loads(path.read_text()).items() if name != SEAL}))
+    assert store.load("v1") == FILES
+
+
 def test_a_missing_file_is_refused(store: ModelStore) -> None:
     folder = store.save("v1", FILES, {})
     (folder / "model.ubj").unlink()
@@ -95,5 +133,5 @@ def test_a_model_that_does_not_exist_is_refused_with_what_does(store: ModelStore
 def test_the_manifest_is_text_that_people_can_read(store: ModelStore) -> None:
     folder = store.save("v1", FILES, {"b": 1, "a": 2})
     text = (folder / "manifest.json").read_text(encoding="utf-8")
-    assert list(json.loads(text)) == ["a", "b", "files", "model_version"]
+    assert list(json.loads(text)) == ["a", "b", "files", "model_version", "sha256"]
     assert text.count("\n") > 4

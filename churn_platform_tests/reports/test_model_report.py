@@ -124,6 +124,23 @@ def pages(told: ModelReport, folder: Path, language: Language = "en", *events: s
     return presentation.read_text(), acceptance.read_text()
 
 
+def test_each_metric_tells_its_gain_over_the_baseline_that_is_best_in_it(tmp_path: Path) -> None:
+    whole = report()
+    worse_but_honest = pl.col("metric").replace_strict({"auc": 0.3, "ece": 0.01}, default=pl.col("value"))
+    rival = whole.evaluation.filter(model="bgnbd").with_columns(model=pl.lit("logistic"), value=worse_but_honest)
+    gain = whole.evaluation.filter(metric="auc_gain").with_columns(metric=pl.lit("ece_gain"), value=0.04)
+    told = replace(
+        whole, evaluation=pl.concat([whole.evaluation, gain, rival, gain.with_columns(model=pl.lit("logistic"))])
+    )
+    assert told.best_baseline("auc") == "bgnbd"
+    assert told.best_baseline("ece") == "logistic"
+    assert told.best_baseline("calibration_slope") is None
+    presentation, _ = pages(told, tmp_path)
+    assert "Gain of the churn model over the best baseline: BG/NBD" in presentation
+    assert "Gain of the churn model over the best baseline: logistic regression, plain windows" in presentation
+    assert "0.040 [0.010, 0.030]" in presentation
+
+
 def test_the_presentation_tells_how_the_model_was_made_and_tested(tmp_path: Path) -> None:
     presentation, _ = pages(report(), tmp_path)
     for told in ("abc123", "12,345", "2024-01-01", "38.0 %", "boosted trees 33 %", "2025-03-01", "0.780", "BG/NBD",
