@@ -53,7 +53,7 @@ bench-ingest: $(READY) ## landing 1, 10 and 50 million events beside a bare Duck
 bench-scoring: $(READY) ## a million scores and 100,000 reasons by the champion of data/demo, beside bare XGBoost
 	$(BIN)/python -m churn_platform_tests.benchmarks.scoring
 
-bench-truth: $(READY) ## the model of data/demo, out of time, beside how well the simulated shop's own law can tell churn
+bench-truth: $(READY) ## the model of data/demo, out of time, beside the simulated shop's own law; fails if a goal is missed
 	$(BIN)/python -m churn_platform_tests.benchmarks.truth
 
 format: $(READY) ## rewrite the code in the project's format

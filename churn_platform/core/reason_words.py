@@ -33,7 +33,7 @@ class ReasonWords:
 REASON_WORDS: Mapping[Language, ReasonWords] = {
     "en": ReasonWords(
         towards_churn="associated with a higher churn risk",
-        towards_staying="speaks for staying",
+        towards_staying="associated with staying",
         no_history="no {family} history",
         purchase_pattern="number and timing of purchases so far",
         yes="yes",
@@ -43,7 +43,7 @@ REASON_WORDS: Mapping[Language, ReasonWords] = {
     ),
     "zh": ReasonWords(
         towards_churn="与流失风险较高相关",
-        towards_staying="倾向于留存",
+        towards_staying="与留存相关",
         no_history="无{family}记录",
         purchase_pattern="历次购买的次数与时间规律",
         yes="是",

@@ -54,8 +54,8 @@ def top_reasons(contributions: Contributions, features: pl.DataFrame, catalogue:
 
     A family's contribution is the sum of its features', in log-odds; its text tells the feature that moved most in
     the direction of the sum, of those that have a value; a family without any is told as having no history. If fewer
-    than three families push towards churn, the next-largest follow, and their text says that they speak for staying.
-    Ties go by name.
+    than three families push towards churn, the next-largest follow, and their text says that they are associated with
+    staying. Ties go by name.
 
     Args:
         contributions: of the model, one row per user.

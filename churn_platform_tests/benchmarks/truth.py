@@ -6,10 +6,14 @@ customer's hidden nature, which no data tell (`true_churn_probability`). Neither
 customer leaves, so a model that does can be better than the observer. That is why all are judged by what the customers
 did: measured by the law's probabilities, whoever knows more than purchases and contacts would only seem to be wrong.
 What the law does tell without any outcome is the level of the newest scores.
+
+Exits with 1 if the model ranks worse than LEAST_SHARE asks, or the newest scores are as far off as MOST_ECE. The ECE of
+the folds has no goal: unlike the newest scores, they have no year before them to learn the season from.
 """
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -29,9 +33,20 @@ from churn_platform.simulator.shop_settings import ShopSettings
 from churn_platform.simulator.truth import true_churn_probability
 from churn_platform.warehouse.connection import open_database
 
+LEAST_SHARE = 0.97  # of the best observer's way up from an AUC of 0.5
+MOST_ECE = 0.02  # of the newest scores by the law; they have to be under it
+
 BINS = 10
 # Column of the scores → what the table calls it.
 SCORERS = {"probability": "churn model", "observable": "best observer", "true": "hidden natures"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a goal is met, and the figure that says so."""
+
+    met: bool
+    told: str
 
 
 def main() -> None:
@@ -49,7 +64,28 @@ def main() -> None:
         raise SystemExit(f"None of the customers tested in {given.home} are the simulated shop's.")
     title = f"Model {version}, {horizon} days from {', '.join(map(str, judged['fold'].unique().sort()))}: mean of folds"
     console = Console(width=120)
-    console.print(figures_table(judged, title), level(newest_scores(given.home), horizon, given.customers))
+    newest = newest_by_the_law(newest_scores(given.home), horizon, given.customers)
+    console.print(figures_table(judged, title), level(newest))
+    model, observer = (mean_of_folds(judged, auc, scorer) for scorer in ("probability", "observable"))
+    judgement = verdicts(model, observer, expected_ece(newest["law"].to_numpy(), newest["score"].to_numpy()))
+    for verdict in judgement:
+        console.print(f"{'met' if verdict.met else 'MISSED'}: {verdict.told}")
+    if not all(verdict.met for verdict in judgement):
+        raise SystemExit(1)
+
+
+def verdicts(model_auc: float, observer_auc: float, newest_ece: float) -> tuple[Verdict, Verdict]:
+    """One per goal: how well the model ranks, and how near the newest scores are to the law. NaN misses a goal."""
+    share = (model_auc - 0.5) / (observer_auc - 0.5)
+    return (
+        Verdict(
+            share >= LEAST_SHARE,
+            f"the model's AUC is {share:.1%} of the way from 0.5 to the best observer's; at least {LEAST_SHARE:.0%}",
+        ),
+        Verdict(
+            newest_ece < MOST_ECE, f"the ECE of the newest scores by the law is {newest_ece:.4f}; under {MOST_ECE}"
+        ),
+    )
 
 
 def newest_scores(home: Path) -> pl.DataFrame:
@@ -61,16 +97,20 @@ def newest_scores(home: Path) -> pl.DataFrame:
         ).pl()
 
 
-def level(scores: pl.DataFrame, horizon: int, customers: int) -> str:
-    """What the scores say on average, and what the law says of the same customers."""
+def newest_by_the_law(scores: pl.DataFrame, horizon: int, customers: int) -> pl.DataFrame:
+    """The scores of one snapshot, with `law`: what the law says of the same customers."""
     snapshot: date = scores["snapshot_date"][0]
     chunks = simulate_chunks(ShopSettings(customers=customers))
     true = pl.concat(true_churn_probability(chunk, snapshot, horizon) for chunk in chunks)
-    both = scores.join(true, on="user_id")
-    law, score = both["probability"].to_numpy(), both["score"].to_numpy()
+    return scores.join(true.rename({"probability": "law"}), on="user_id")
+
+
+def level(newest: pl.DataFrame) -> str:
+    """What the newest scores say on average, and what the law says of the same customers."""
+    score, law = newest["score"].to_numpy(), newest["law"].to_numpy()
     return (
-        f"{both.height:,} customers scored as of {snapshot}: mean {score.mean():.1%}, by the law {law.mean():.1%};"
-        f" ECE {expected_ece(law, score):.4f}"
+        f"{newest.height:,} customers scored as of {newest['snapshot_date'][0]}:"
+        f" mean {score.mean():.1%}, by the law {law.mean():.1%}"
     )
 
 
@@ -97,27 +137,30 @@ def beside_the_law(tested: pl.DataFrame, horizon: int, settings: ShopSettings) -
             )
 
 
+def mean_of_folds(judged: pl.DataFrame, metric: Callable[[pl.Series, pl.Series], float], scorer: str) -> float:
+    """The metric of one of the SCORERS by what the customers did, fold by fold, each fold counting alike."""
+    folds = judged.group_by("fold", maintain_order=True)
+    return float(np.mean([metric(fold["churned"], fold[scorer]) for _, fold in folds]))
+
+
 def figures_table(judged: pl.DataFrame, title: str) -> Table:
     """Each of the SCORERS by what the customers did, as means over folds; the gain has its 95 % interval, paired."""
     folds = [fold for _, fold in judged.group_by("fold", maintain_order=True)]
 
-    def mean(metric: Callable[[pl.Series, pl.Series], float], scorer: str) -> float:
-        return float(np.mean([metric(fold["churned"], fold[scorer]) for fold in folds]))
-
     table = Table(title=title)
     for heading in ("scorer", "AUC", "gain over the best observer", "share of the way", "log loss", "ECE"):
         table.add_column(heading, justify="left" if heading == "scorer" else "right")
-    best = mean(auc, "true") - 0.5
+    best = mean_of_folds(judged, auc, "true") - 0.5
     for scorer, name in SCORERS.items():
         pairs = [PairedScores(fold["user_id"], fold["churned"], fold[scorer], fold["observable"]) for fold in folds]
         gain = pooled_gain(pairs, "auc")
         table.add_row(
             name,
-            f"{mean(auc, scorer):.4f}",
+            f"{mean_of_folds(judged, auc, scorer):.4f}",
             f"{gain.value:+.4f} [{gain.lower:+.4f}, {gain.upper:+.4f}]",
-            f"{(mean(auc, scorer) - 0.5) / best:.1%}",
-            f"{mean(log_loss, scorer):.4f}",
-            f"{mean(ece, scorer):.4f}",
+            f"{(mean_of_folds(judged, auc, scorer) - 0.5) / best:.1%}",
+            f"{mean_of_folds(judged, log_loss, scorer):.4f}",
+            f"{mean_of_folds(judged, ece, scorer):.4f}",
         )
     return table
 
