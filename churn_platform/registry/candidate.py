@@ -130,7 +130,7 @@ def train_candidate(
         "seeds": list(range(parameters.seeds)),
         "parameters": asdict(parameters),
         "tuning": TypeAdapter(Tuning).dump_python(tuning, mode="json") if tuning else None,
-        "libraries": _installed(),
+        "libraries": _installed() | {"python": platform.python_version()},
     }
     store.save(name, model.save(), manifest)
     return training
@@ -224,7 +224,7 @@ def _iso(*dates: Sequence[date]) -> list[list[str]]:
 
 
 def _installed() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    found = {}
     for library in LIBRARIES:
         try:
             found[library] = version(library)

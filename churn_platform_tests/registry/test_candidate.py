@@ -142,7 +142,7 @@ def test_another_process_with_other_threads_scores_from_the_folder_alone_and_tra
 
 def test_other_libraries_give_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
     before = version()
-    monkeypatch.setattr(candidate, "_installed", lambda: {"python": "2.7"})
+    monkeypatch.setattr(candidate, "_installed", lambda: {"xgboost-cpu": "1.0.0"})
     assert version() != before
 
 
