@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -18,6 +18,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "actor": pl.String,
     "occurred_at": pl.Datetime("us"),
     "reason": pl.String,
+    "champion_after": pl.String,
 }
 
 
@@ -36,15 +37,27 @@ class ModelRegistry:
     def events(self) -> pl.DataFrame:
         """Grain event_id (1-based, in order of writing), with the columns of the table model_registry; times in UTC."""
         rows = [
-            {**record, "event_id": number, "occurred_at": _in_utc(record["occurred_at"])}
-            for number, record in enumerate(self._journal.records(), start=1)
+            {**record, "event_id": number, "occurred_at": _in_utc(record["occurred_at"]), "champion_after": champion}
+            for number, (record, champion) in enumerate(self._with_champion(), start=1)
         ]
         return pl.DataFrame(rows, schema=SCHEMA)
 
     def champion(self) -> str | None:
         """The version that scores; None before the first promotion or after the last rollback."""
-        line = self._champions()
-        return line[-1] if line else None
+        history = self._with_champion()
+        return history[-1][1] if history else None
+
+    def champion_at(self, moment: datetime) -> str | None:
+        """The champion at `moment`, which carries its offset; an event counts from its own microsecond on.
+
+        Where the clock was set back between two events, the order of writing decides, as it does for `champion`.
+        """
+        champions = [
+            champion
+            for record, champion in self._with_champion()
+            if datetime.fromisoformat(record["occurred_at"]) <= moment
+        ]
+        return champions[-1] if champions else None
 
     def candidate(self) -> str | None:
         """The version that was trained last."""
@@ -88,15 +101,17 @@ class ModelRegistry:
         self.record(version, "rolled_back", actor=actor, at=at, reason=reason)
         return self.champion()
 
-    def _champions(self) -> list[str]:
-        """Champions of which none was rolled back, oldest first."""
+    def _with_champion(self) -> list[tuple[dict[str, Any], str | None]]:
+        """Every event, oldest first, with the champion after it: the latest one made that was not rolled back."""
+        history: list[tuple[dict[str, Any], str | None]] = []
         line: list[str] = []
         for record in self._journal.records():
             if record["event"] == "champion":
                 line.append(record["model_version"])
             elif record["event"] == "rolled_back" and line and line[-1] == record["model_version"]:
                 line.pop()
-        return line
+            history.append((record, line[-1] if line else None))
+        return history
 
     def _versions(self, event: Event) -> list[str]:
         return [record["model_version"] for record in self._journal.records() if record["event"] == event]

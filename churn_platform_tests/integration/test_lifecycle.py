@@ -34,7 +34,7 @@ PUBLISHED = {
     },
     "model_evaluation_by_segment": {"model_version", "fold", "segment", "metric", "value", "lower", "upper"},
     "data_readiness": {"rule", "verdict", "observed", "threshold", "advice"},
-    "model_registry": {"event_id", "model_version", "event", "actor", "occurred_at", "reason"},
+    "model_registry": {"event_id", "model_version", "event", "actor", "occurred_at", "reason", "champion_after"},
     "quality_results": {
         "run_id", "table_name", "expectation", "severity", "status", "observed", "failing_rows", "checked_at",
     },
@@ -177,3 +177,10 @@ def test_without_sign_off_the_next_rung_scores_and_the_exit_code_says_so(shop_co
     back = churn("rollback", str(version), "--by", "Ada", "--note", "changed my mind", home=shop_copy.home.root)
     assert back.code == 0, back.output
     assert churn(*arguments, home=shop_copy.home.root).code == 1
+    champions = "SELECT event, champion_after FROM model_registry ORDER BY event_id"
+    assert rows(shop_copy.home.published_file, champions) == [
+        ("candidate", None),
+        ("accepted", None),
+        ("champion", version),
+        ("rolled_back", None),
+    ]

@@ -23,22 +23,38 @@ def registry(tmp_path: Path) -> ModelRegistry:
     return ModelRegistry(tmp_path / "models" / "registry.jsonl")
 
 
-def record(registry: ModelRegistry, version: str, event: Event = "candidate") -> None:
-    registry.record(version, event, actor="platform", at=NOON, reason="trained")
+def record(registry: ModelRegistry, version: str, event: Event = "candidate", *, at: datetime = NOON) -> None:
+    registry.record(version, event, actor="platform", at=at, reason="trained")
 
 
-def promote(registry: ModelRegistry, version: str) -> None:
-    registry.promote(version, actor="Ada", at=NOON, reason="looks right")
+def promote(registry: ModelRegistry, version: str, *, at: datetime = NOON) -> None:
+    registry.promote(version, actor="Ada", at=at, reason="looks right")
 
 
-def roll_back(registry: ModelRegistry, version: str) -> str | None:
-    return registry.roll_back(version, actor="Ada", at=NOON, reason="complaints")
+def roll_back(registry: ModelRegistry, version: str, *, at: datetime = NOON) -> str | None:
+    return registry.roll_back(version, actor="Ada", at=at, reason="complaints")
 
 
 def promoted(registry: ModelRegistry, *versions: str) -> None:
     for version in versions:
         record(registry, version)
         promote(registry, version)
+
+
+def day(number: int) -> datetime:
+    return NOON + timedelta(days=number)
+
+
+def two_weeks(registry: ModelRegistry) -> None:
+    """a, then b, rolled back to a, b again, and both rolled back."""
+    record(registry, "a", at=day(0))
+    promote(registry, "a", at=day(2))
+    record(registry, "b", at=day(4))
+    promote(registry, "b", at=day(6))
+    roll_back(registry, "b", at=day(8))
+    promote(registry, "b", at=day(10))
+    roll_back(registry, "b", at=day(12))
+    roll_back(registry, "a", at=day(14))
 
 
 def history(registry: ModelRegistry) -> list[tuple[str, str]]:
@@ -137,6 +153,56 @@ def test_events_are_numbered_in_order_and_their_times_are_utc(registry: ModelReg
     assert events["reason"].to_list() == ["trained", "looks right", "looks right"]
 
 
+def test_every_event_says_who_is_champion_after_it(registry: ModelRegistry) -> None:
+    two_weeks(registry)
+    assert registry.events().select("model_version", "event", "champion_after").rows() == [
+        ("a", "candidate", None),
+        ("a", "accepted", None),
+        ("a", "champion", "a"),
+        ("b", "candidate", "a"),
+        ("b", "accepted", "a"),
+        ("b", "champion", "b"),
+        ("b", "rolled_back", "a"),
+        ("b", "champion", "b"),
+        ("b", "rolled_back", "a"),
+        ("a", "rolled_back", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("since", "champion"), [(0, None), (2, "a"), (4, "a"), (6, "b"), (8, "a"), (10, "b"), (12, "a"), (14, None)]
+)
+def test_the_champion_at_a_moment_holds_from_its_event_until_the_next(
+    registry: ModelRegistry, since: int, champion: str | None
+) -> None:
+    two_weeks(registry)
+    assert registry.champion_at(day(since)) == champion
+    assert registry.champion_at(day(since + 2) - timedelta(microseconds=1)) == champion
+
+
+def test_nobody_is_champion_before_the_first_event_or_without_any(registry: ModelRegistry) -> None:
+    assert registry.champion_at(NOON) is None
+    promoted(registry, "a")
+    assert registry.champion_at(NOON - timedelta(microseconds=1)) is None
+    assert registry.champion_at(NOON) == "a"
+
+
+def test_the_champion_at_a_moment_is_the_same_whatever_the_offset(registry: ModelRegistry) -> None:
+    tokyo = timezone(timedelta(hours=9))
+    record(registry, "a")
+    promote(registry, "a", at=NOON.astimezone(tokyo))
+    assert registry.champion_at(NOON) == registry.champion_at(NOON.astimezone(tokyo)) == "a"
+    assert registry.champion_at(datetime(2024, 5, 1, 20, 59, tzinfo=tokyo)) is None
+
+
+def test_an_event_of_a_clock_set_back_follows_those_written_before_it(registry: ModelRegistry) -> None:
+    promoted(registry, "a")
+    record(registry, "b", at=day(4))
+    promote(registry, "b", at=day(4))
+    roll_back(registry, "b", at=day(3))
+    assert registry.champion_at(day(3)) == registry.champion_at(day(5)) == registry.champion() == "a"
+
+
 def test_a_kill_while_the_champion_line_is_written_leaves_the_old_champion(
     tmp_path: Path, registry: ModelRegistry
 ) -> None:
@@ -173,5 +239,5 @@ def test_the_champion_is_the_top_of_a_stack(steps: list[tuple[str, str]]) -> Non
                 with pytest.raises(UsageError):
                     (promote if step == "promote" else roll_back)(registry, version)
                 assert history(registry) == before
-            assert registry.champion() == (stack[-1] if stack else None)
+            assert registry.champion() == registry.champion_at(NOON) == (stack[-1] if stack else None)
         assert registry.candidate() == (trained[-1] if trained else None)
