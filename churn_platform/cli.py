@@ -273,6 +273,15 @@ def rollback(model: str, by: ByOption, note: NoteOption, home: HomeOption = None
         f"{restored} is champion again" if restored else "There is no champion now; the next rung of the ladder scores"
     )
     console.print(f"{what}. Run the job daily_refresh (or churn run) to score with it.")
+    if restored:
+        _tell_whether_it_can_score(shop, restored)
+
+
+def _tell_whether_it_can_score(shop: Shop, model: str) -> None:
+    try:
+        require_scorable(shop, model)
+    except ChurnError as error:
+        console.print(f"But {model} cannot score: {error}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_acceptance(signed: Path | None) -> None:

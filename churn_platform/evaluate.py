@@ -74,12 +74,14 @@ def write_scores(folds: Sequence[FoldEvaluation], out: Path) -> list[Path]:
 
 def print_evaluation(folds: Sequence[FoldEvaluation], console: Console) -> None:
     """One table per fold, the champion's gain over each baseline, its every metric, and its gain in each over the best
-    baseline; gains are pooled over the folds."""
+    baseline, and the verdict; gains are pooled over the folds."""
     for fold in folds:
         console.print(_fold_table(fold))
     console.print(_gain_table(folds))
     console.print(_metric_table(folds))
     console.print(_best_baseline_table(folds))
+    best = _best_baseline(folds, "auc")
+    console.print(verdict(NAMES[best], _gain(folds, best, "auc")), highlight=False, markup=False, soft_wrap=True)
 
 
 def _as_whole_numbers(ids: pl.Series) -> pl.Series:
@@ -127,7 +129,8 @@ def _gain_table(folds: Sequence[FoldEvaluation]) -> Table:
     for name in ("model", "mean AUC", "gain in AUC", "gain in log loss"):
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
     for model in _models(folds[0]):
-        gains = ["", ""] if model == CHAMPION else [_gain(folds, model, metric) for metric in ("auc", "log_loss")]
+        compared = () if model == CHAMPION else ("auc", "log_loss")
+        gains = [_signed(_gain(folds, model, metric)) for metric in compared]
         table.add_row(NAMES[model], f"{_mean(folds, model, 'auc'):.4f}", *gains)
     return table
 
@@ -143,6 +146,21 @@ def _metric_table(folds: Sequence[FoldEvaluation]) -> Table:
     return table
 
 
+def verdict(baseline: str, gain: Interval) -> str:
+    """Whether the churn model beats a baseline, by its gain in AUC."""
+    told = f"the best baseline, {baseline} (gain in AUC {_signed(gain)})"
+    if gain.lower > 0:
+        return f"The churn model beats {told}."
+    return (
+        f"The churn model is worse than {told}." if gain.upper < 0 else f"The churn model does not clearly beat {told}."
+    )
+
+
+def _best_baseline(folds: Sequence[FoldEvaluation], metric: str) -> str:
+    baselines = [model for model in _models(folds[0]) if model != CHAMPION]
+    return (min if metric in LOWER_IS_BETTER else max)(baselines, key=lambda model: _mean(folds, model, metric))
+
+
 def _best_baseline_table(folds: Sequence[FoldEvaluation]) -> Table:
     table = Table(
         title=f"Its gain over the best baseline in each metric, mean of {len(folds)} folds [95 % interval, paired]",
@@ -150,10 +168,10 @@ def _best_baseline_table(folds: Sequence[FoldEvaluation]) -> Table:
     )
     for name in ("metric", "mean", "best baseline", "gain over it"):
         table.add_column(name, justify="left" if name in ("metric", "best baseline") else "right", no_wrap=True)
-    baselines = [model for model in _models(folds[0]) if model != CHAMPION]
     for metric in DIRECTED:
-        best = (min if metric in LOWER_IS_BETTER else max)(baselines, key=lambda model: _mean(folds, model, metric))
-        table.add_row(metric, f"{_mean(folds, CHAMPION, metric):.4f}", NAMES[best], _gain(folds, best, metric))
+        best = _best_baseline(folds, metric)
+        gain = _signed(_gain(folds, best, metric))
+        table.add_row(metric, f"{_mean(folds, CHAMPION, metric):.4f}", NAMES[best], gain)
     return table
 
 
@@ -161,13 +179,13 @@ def _mean(folds: Sequence[FoldEvaluation], model: str, metric: str) -> float:
     return float(np.mean([fold.rows.filter(model=model, metric=metric)["value"][0] for fold in folds]))
 
 
-def _gain(folds: Sequence[FoldEvaluation], model: str, metric: str) -> str:
+def _gain(folds: Sequence[FoldEvaluation], model: str, metric: str) -> Interval:
     pairs = [
         PairedScores(fold.predictions["user_id"], fold.predictions["churned"], fold.predictions[CHAMPION],
                      fold.predictions[model])
         for fold in folds
     ]  # fmt: skip
-    return _signed(pooled_gain(pairs, metric, capacity=folds[0].capacity))
+    return pooled_gain(pairs, metric, capacity=folds[0].capacity)
 
 
 def _signed(gain: Interval) -> str:

@@ -271,6 +271,7 @@ def write_acceptance(
     told = words(language)
     folder.mkdir(parents=True, exist_ok=True)
     level, status = _status(record, [str(event["event"]) for event in history])
+    signed = status == "status_signed"
     write_file(folder / RECORD, TypeAdapter(AcceptanceRecord).dump_json(record, indent=1))
     page = render_page(
         f"model_{ACCEPTANCE}",
@@ -281,7 +282,8 @@ def write_acceptance(
         said=partial(in_words, told=told),
         level=level,
         status=told[status],
-        signed=status == "status_signed",
+        signed=signed,
+        sign_off=_sign_off(history if signed else [], told),
         limits=_limits(record, told),
     )
     return write_file(folder / ACCEPTANCE, page.encode())
@@ -314,6 +316,16 @@ def _status(record: AcceptanceRecord, events: Sequence[str]) -> tuple[str, str]:
     if decided:
         return "pass", "status_signed"
     return ("warn", "status_waiting") if record.met else ("fail", "status_missed")
+
+
+def _sign_off(history: Sequence[Mapping[str, object]], told: Mapping[str, str]) -> dict[str, str]:
+    """Line of the sign-off block → what is written on it: who signed last and when; a hand signs on paper."""
+    name = day = ""
+    for event in history:
+        if event["event"] in ("accepted", "champion"):
+            name = told["platform"] if event["actor"] == "platform" else str(event["actor"])
+            day = f"{event['occurred_at']:%Y-%m-%d}"
+    return {told["name"]: name, told["date"]: day, told["signature"]: ""}
 
 
 def _limits(record: AcceptanceRecord, told: Mapping[str, str]) -> list[str]:

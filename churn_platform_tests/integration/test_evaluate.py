@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from churn_platform.core import metrics
+from churn_platform.evaluate import verdict
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import churn, rows
 
@@ -17,7 +18,8 @@ def test_the_scores_written_are_those_of_the_evaluation(small_shop: SmallShop, t
     ended = churn("evaluate", "--out", out, home=home.root)
     assert ended.code == 0, ended.output
     for told in ("Fold 2025-", "mean AUC", "gain in AUC", "BG/NBD", "recency rule", "recency ÷ own rhythm",
-                 "Every metric", "gain over the best baseline", "precision_at_capacity", "scores.parquet"):  # fmt: skip
+                 "Every metric", "gain over the best baseline", "precision_at_capacity", "The churn model ",
+                 "scores.parquet"):  # fmt: skip
         assert told in ended.output
     labels = pl.DataFrame(
         rows(home.warehouse_file, "SELECT user_id, snapshot_date, churned FROM training_set"),
@@ -37,6 +39,15 @@ def test_the_scores_written_are_those_of_the_evaluation(small_shop: SmallShop, t
             found = expected.join(scores, on=["customer_id", "cutoff"], how="left")
             assert scores.filter(cutoff=fold).height == expected.height
             assert metrics.auc(found["churned"].cast(pl.Float64), found["probability"]) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "told"),
+    [(0.001, 0.02, "beats the best"), (-0.001, 0.02, "does not clearly beat"), (-0.02, -0.001, "is worse than")],
+)
+def test_the_verdict_is_as_sure_as_the_interval(lower: float, upper: float, told: str) -> None:
+    said = verdict("BG/NBD", metrics.Interval((lower + upper) / 2, lower, upper))
+    assert told in said and "BG/NBD" in said and f"{lower:+.4f}" in said
 
 
 def test_a_home_without_a_training_set_is_told_what_to_run(tmp_path: Path) -> None:

@@ -209,10 +209,20 @@ def test_a_promotion_scores_from_the_next_refresh_on_and_a_rollback_gives_back_t
     assert content(home.warehouse_file, only=shadow) == {table: [] for table in shadow}
     back = churn("rollback", contest.challenger, *SIGNATURE, home=home.root)
     assert back.code == 0, back.output
+    assert "cannot score" not in back.output
     contest.refresh()
     assert contest.registry.champion() == contest.champion
     assert content(home.warehouse_file, only=SCORES) == before
     assert content(home.warehouse_file, only=shadow) == in_the_shadow, "what was rolled back is the challenger again"
+
+
+def test_a_rollback_to_a_model_that_cannot_score_says_so(contest: Contest) -> None:
+    assert churn(*contest.promote(), home=contest.home.root).code == 0
+    (contest.home.models / contest.champion / "boosted_0.ubj").unlink()
+    back = churn("rollback", contest.challenger, *SIGNATURE, home=contest.home.root)
+    assert back.code == 0, back.output
+    assert contest.registry.champion() == contest.champion
+    assert f"{contest.champion} cannot score" in back.output and "boosted_0.ubj is missing. Restore" in back.output
 
 
 def test_a_damaged_challenger_is_told_and_stops_nothing(contest: Contest) -> None:

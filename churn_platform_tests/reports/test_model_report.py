@@ -141,6 +141,23 @@ def test_each_metric_tells_its_gain_over_the_baseline_that_is_best_in_it(tmp_pat
     assert "0.040 [0.010, 0.030]" in presentation
 
 
+def test_the_sign_off_block_bears_the_last_signature_and_waits_for_one_until_then(tmp_path: Path) -> None:
+    _, waiting = pages(report(), tmp_path)
+    _, signed = pages(report(), tmp_path, "en", "accepted", "champion")
+    _, taken_back = pages(report(), tmp_path, "en", "accepted", "champion", "rolled_back")
+    block = '<span class="written" translate="no">{}</span>{}'
+    for label, name, day in ((signed, "Ada &lt;b&gt;", "2025-07-03"), (waiting, "", ""), (taken_back, "", "")):
+        assert block.format(name, "Name") in label
+        assert block.format(day, "Date") in label
+
+
+def test_features_that_never_varied_are_named(tmp_path: Path) -> None:
+    varied = replace(report(), training=replace(TRAINING, dropped_features=()))
+    still = replace(report(), training=replace(TRAINING, dropped_features=("views_30d", "opted_out")))
+    assert "views_30d, opted_out" in pages(still, tmp_path)[0]
+    assert 'data-part="dropped"' not in pages(varied, tmp_path)[0]
+
+
 def test_the_presentation_tells_how_the_model_was_made_and_tested(tmp_path: Path) -> None:
     presentation, _ = pages(report(), tmp_path)
     for told in ("abc123", "12,345", "2024-01-01", "38.0 %", "boosted trees 33 %", "2025-03-01", "0.780", "BG/NBD",

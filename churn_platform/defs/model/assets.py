@@ -105,6 +105,8 @@ def churn_model(context: dg.AssetExecutionContext, shop: Shop) -> dg.Materialize
         f"Candidate {name}: {training['rows']}{of_all} rows of {training['snapshots']} snapshots; "
         f"parameters of the trees: {training_plan.told}."
     )
+    if training["dropped_features"]:
+        context.log.info(f"Not learnt from, for they never varied: {', '.join(training['dropped_features'])}.")
     told = {"model_version": name, "parameters": training_plan.told}
     return dg.MaterializeResult(metadata={**told, **{key: str(value) for key, value in training.items()}})
 
