@@ -143,15 +143,16 @@ def test_a_home_whose_newest_candidate_is_champion_has_no_shadow(small_shop: Sma
 
 @pytest.fixture
 def unsigned(contest: Contest) -> Iterator[Contest]:
-    """The contest, and afterwards its registry and reports as they were."""
-    registry = contest.home.registry_file.read_bytes()
-    reports = contest.home.reports / "models" / contest.challenger
-    kept = contest.home.root.parent / "reports_before"
-    shutil.copytree(reports, kept)
+    """The contest, and afterwards its registry, models and reports as they were."""
+    registry, kept = contest.home.registry_file.read_bytes(), contest.home.root.parent / "before"
+    folders = {contest.home.reports / "models" / contest.challenger: "reports", contest.home.models: "models"}
+    for folder, name in folders.items():
+        shutil.copytree(folder, kept / name)
     yield contest
     contest.home.registry_file.write_bytes(registry)
-    shutil.rmtree(reports)
-    kept.rename(reports)
+    for folder, name in folders.items():
+        shutil.rmtree(folder)
+        (kept / name).rename(folder)
 
 
 def signed_once(contest: Contest) -> None:
@@ -216,23 +217,23 @@ def test_a_promotion_scores_from_the_next_refresh_on_and_a_rollback_gives_back_t
     assert content(home.warehouse_file, only=shadow) == in_the_shadow, "what was rolled back is the challenger again"
 
 
-def test_a_rollback_to_a_model_that_cannot_score_says_so(contest: Contest) -> None:
-    assert churn(*contest.promote(), home=contest.home.root).code == 0
-    (contest.home.models / contest.champion / "boosted_0.ubj").unlink()
-    back = churn("rollback", contest.challenger, *SIGNATURE, home=contest.home.root)
+def test_a_rollback_to_a_model_that_cannot_score_says_so(unsigned: Contest) -> None:
+    assert churn(*unsigned.promote(), home=unsigned.home.root).code == 0
+    (unsigned.home.models / unsigned.champion / "boosted_0.ubj").unlink()
+    back = churn("rollback", unsigned.challenger, *SIGNATURE, home=unsigned.home.root)
     assert back.code == 0, back.output
-    assert contest.registry.champion() == contest.champion
-    assert f"{contest.champion} cannot score" in back.output and "boosted_0.ubj is missing. Restore" in back.output
+    assert unsigned.registry.champion() == unsigned.champion
+    assert f"{unsigned.champion} cannot score" in back.output and "boosted_0.ubj is missing. Restore" in back.output
 
 
-def test_a_damaged_challenger_is_told_and_stops_nothing(contest: Contest) -> None:
-    home = contest.home
+def test_a_damaged_challenger_is_told_and_stops_nothing(unsigned: Contest) -> None:
+    home = unsigned.home
     before = content(home.warehouse_file, only=SCORES)
-    file = home.models / contest.challenger / "boosted_0.ubj"
+    file = home.models / unsigned.challenger / "boosted_0.ubj"
     damaged = bytearray(file.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     file.write_bytes(bytes(damaged))
-    contest.refresh()
+    unsigned.refresh()
     assert content(home.warehouse_file, only=SCORES) == before
     assert rows(home.published_file, "SELECT count(*) FROM shadow_scores") == [(0,)]
     told = f"{file} has changed since the model was saved"
