@@ -47,7 +47,7 @@ def score(
             customer stays, in currency).
         margin: the score by which users are ranked, log-odds before anything moves all alike, shape (users,).
         probability: calibrated churn probability per user, shape (users,).
-        reasons: the columns of `top_reasons` per user, in the same order.
+        reasons: the columns of `top_reasons` per user and whether they are exact, in the same order.
 
     Returns:
         One row per user with the columns of the table churn_scores; risk_percentile is the share (in percent) of the
@@ -94,9 +94,8 @@ def rule_margin(rule: RecencyRule, recency_days: Floats) -> Floats:
     return log_odds(rule.predict(recency_days), inside=1e-6)
 
 
-def rule_reasons(rule: RecencyRule, recency_days: Floats, catalogue: Catalogue) -> pl.DataFrame:
-    """The one reason of the recency rule: how far the silence moves the log-odds from those of an average silence."""
-    margin = rule_margin(rule, recency_days)
-    contribution = margin - margin.mean() if len(margin) else margin
+def rule_reasons(rule: RecencyRule, recency_days: Floats, usual: float, catalogue: Catalogue) -> pl.DataFrame:
+    """The one reason of the recency rule: how far the silence moves the log-odds from the `usual` ones."""
+    contribution = rule_margin(rule, recency_days) - usual
     days = pl.DataFrame({RECENCY: np.round(recency_days)}, schema={RECENCY: pl.Float64})
     return single_reasons(RECENCY, contribution, days, catalogue)

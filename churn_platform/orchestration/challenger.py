@@ -21,9 +21,11 @@ from churn_platform.errors import InputError, UsageError
 from churn_platform.lake.mapping import read_mapping
 from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.shop import Shop
+from churn_platform.orchestration.snapshot_scores import CUSTOMERS_AT_ONCE
 from churn_platform.reports.challenger import ChallengerReport, write_report
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import table_exists
+from churn_platform.warehouse.frames import read_frame, read_parts
 
 SHADOW_COLUMNS = {
     "snapshot_date": pl.Date,
@@ -80,21 +82,27 @@ def shadow_scores(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataF
     found = find_challenger(shop)
     if found is None or found.model is None:
         return pl.DataFrame(schema=SHADOW_COLUMNS)
-    users = connection.sql(
+    parts = read_parts(
+        connection,
         "SELECT features.*, scores.churn_probability AS champion_probability, scores.risk_band AS champion_band,"
         " scores.model_version AS champion_version, scores.scored_by, scores.expected_value,"
         " scores.definition_version"
         f" FROM churn_scores AS scores JOIN (FROM {all_features()}) AS features USING (snapshot_date, user_id)"
         " WHERE snapshot_date = $newest ORDER BY user_id",
-        params={"newest": shop.plan.newest},
-    ).pl()
-    return users.with_columns(
-        challenger_version=pl.lit(found.version),
-        challenger_probability=pl.Series(found.model.predict(users), dtype=pl.Float64),
-    ).select(
-        pl.col(name) if name != "challenger_band" else band_of(pl.col("challenger_probability"), shop.bands).alias(name)
-        for name in SHADOW_COLUMNS
+        {"newest": shop.plan.newest},
+        rows=CUSTOMERS_AT_ONCE,
     )
+    said = pl.col("challenger_probability")
+    shadows = [
+        users.with_columns(
+            challenger_version=pl.lit(found.version),
+            challenger_probability=pl.Series(found.model.predict(users), dtype=pl.Float64),
+        )
+        .with_columns(challenger_band=band_of(said, shop.bands))
+        .select(*SHADOW_COLUMNS)
+        for users in parts
+    ]
+    return pl.concat([pl.DataFrame(schema=SHADOW_COLUMNS), *shadows])
 
 
 def compare_challengers(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -120,11 +128,12 @@ def compare_challengers(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl
 def report_on_challenger(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Mapping[str, dg.MetadataValue]:
     """Write reports/challenger.html."""
     found, newest = find_challenger(shop), shop.plan.newest
-    moves = connection.sql(
+    moves = read_frame(
+        connection,
         "SELECT champion_band, challenger_band, count(*) AS customers FROM shadow_scores"
         " WHERE snapshot_date = $newest GROUP BY ALL",
-        params={"newest": newest},
-    ).pl()
+        {"newest": newest},
+    )
     page = write_report(
         ChallengerReport(
             source=read_mapping(shop.home.mapping_file).source.name,
@@ -158,9 +167,9 @@ def _shadows(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def _compare(shop: Shop, connection: duckdb.DuckDBPyConnection, snapshot: date, label: str | None) -> dict[str, Any]:
-    scores = connection.sql(
-        "FROM shadow_scores WHERE snapshot_date = $snapshot ORDER BY user_id", params={"snapshot": snapshot}
-    ).pl()
+    scores = read_frame(
+        connection, "FROM shadow_scores WHERE snapshot_date = $snapshot ORDER BY user_id", {"snapshot": snapshot}
+    )
     figures: dict[str, Any] = {**agreement(scores, shop.capacity), "label_version": label, "matured": bool(label)}
     if label is None:
         return {**figures, **dict.fromkeys(OUTCOME_COLUMNS)}

@@ -20,6 +20,7 @@ from churn_platform.orchestration.shop import Shop
 from churn_platform.settings import ChurnDefinition, ProductDefinition
 from churn_platform.sql.library import default_library
 from churn_platform.sql.parameters import Value
+from churn_platform.warehouse.frames import read_frame
 
 SQL = Path(__file__).parent / "sql"
 
@@ -101,9 +102,11 @@ def _judged(connection: duckdb.DuckDBPyConnection, side: str, churn: ChurnDefini
         "definition_version": side,
     }
     labels = default_library().rows(connection, "churn_labels", values)
-    later = connection.execute(
-        "SELECT DISTINCT user_id FROM user_days WHERE event_date >= $end", {"end": windows.label_end(snapshot)}
-    ).pl()
+    later = read_frame(
+        connection,
+        "SELECT DISTINCT user_id FROM user_days WHERE event_date >= $end",
+        {"end": windows.label_end(snapshot)},
+    )
     return labels.select(
         "user_id",
         pl.when("churned").then(pl.lit(CHURNED)).otherwise(pl.lit(STAYED)).alias(side),

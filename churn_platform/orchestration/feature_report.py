@@ -14,6 +14,7 @@ from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.feature_quality import FeatureReport, Quality, write_report
 from churn_platform.warehouse.build_versions import mean_seconds
 from churn_platform.warehouse.connection import table_exists
+from churn_platform.warehouse.frames import read_frame
 
 
 def measure_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -23,9 +24,9 @@ def measure_features(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.Da
         NotEnoughData: no label has closed, or all have the same outcome.
     """
     labelled = shop.training_frame(connection).filter(pl.col("snapshot_date").is_in(shop.plan.labelled))
-    scored = connection.sql(
-        f"FROM {all_features()} WHERE is_eligible AND snapshot_date = $newest", params={"newest": shop.plan.newest}
-    ).pl()
+    scored = read_frame(
+        connection, f"FROM {all_features()} WHERE is_eligible AND snapshot_date = $newest", {"newest": shop.plan.newest}
+    )
     described = pl.DataFrame(
         [
             {"feature": name, "feature_table": table, "feature_family": column.family}

@@ -10,6 +10,7 @@ from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.shop import Shop
 from churn_platform.orchestration.training_sample import TrainingSample
 from churn_platform.sql.library import default_library
+from churn_platform.warehouse.frames import read_frame
 
 # A lookback that reaches before every event: whoever has ever been active counts.
 EVER_DAYS = 36_500
@@ -22,10 +23,11 @@ def everyone_at_folds(shop: Shop, connection: duckdb.DuckDBPyConnection, sample:
     `Shop.training_frame`. `churned` is what the model of churn_labels says without a limit to the lookback: no activity
     in the fold's label window, by what had arrived when the window and its grace closed.
     """
-    features = connection.sql(
+    features = read_frame(
+        connection,
         f"FROM {all_features()} WHERE list_contains($folds, snapshot_date) AND {sample.condition}",
-        params={"folds": list(shop.plan.folds)},
-    ).pl()
+        {"folds": list(shop.plan.folds)},
+    )
     labels = outcomes_of_everyone(shop, connection).select("snapshot_date", "user_id", "churned")
     return features.join(labels, on=["snapshot_date", "user_id"]).sort("snapshot_date", "user_id")
 

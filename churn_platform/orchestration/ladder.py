@@ -1,4 +1,4 @@
-"""What scores today: the champion, else BG/NBD, else the recency rule."""
+"""What scores today: the champion, else BG/NBD, else the recency rule, which goes first where it tested better."""
 
 import hashlib
 import json
@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from churn_platform.contracts.targets import EVALUATION
 from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer
 from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.evaluation import ELIGIBLE, RECENCY_RULE
 from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.reasons import Catalogue, single_reasons, top_reasons
 from churn_platform.core.recency_rule import RecencyRule
@@ -21,11 +23,12 @@ from churn_platform.errors import NotEnoughData, OutdatedModel
 from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.reason_catalogue import reason_catalogue
 from churn_platform.orchestration.shop import Shop
+from churn_platform.warehouse.connection import table_exists
+from churn_platform.warehouse.frames import read_frame
 
 Floats = NDArray[np.float64]
 
-# Exact contributions take a thousand times as long as a score: they are for those whom a campaign may reach.
-EXACT_REASONS = 100_000
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Scorer:
         version: of the model, or a hash of the parameters of a lower rung.
         margin: features of users → their score, by which they are ranked: log-odds before anything moves all alike.
         probability: scores, and the features of their users → churn probability per user.
-        explain: features of users, and what `predict` said of them → their reasons, in the columns of `top_reasons`
-            and the shop's language.
+        explain: features of users, and whether the model's contributions to their scores are to be exact or
+            approximate (a lower rung's are always exact) → their reasons, in the columns of `top_reasons` and the
+            shop's language.
         why: why no higher rung scores; empty for the model.
     """
 
@@ -46,7 +50,7 @@ class Scorer:
     version: str
     margin: Callable[[pl.DataFrame], Floats]
     probability: Callable[[Floats, pl.DataFrame], Floats]
-    explain: Callable[[pl.DataFrame, Floats], pl.DataFrame]
+    explain: Callable[[pl.DataFrame, bool], pl.DataFrame]
     why: str = ""
 
     def predict(self, users: pl.DataFrame) -> Floats:
@@ -74,43 +78,23 @@ def choose_scorer(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Scorer:
         return _without_model(shop, connection, f"champion {champion} is of an earlier version: {error}")
     catalogue = reason_catalogue(shop.definition.reports.language)
     return Scorer(
-        "model",
+        MODEL,
         champion,
         model.predict_margin,
         lambda margin, users: model.probability(margin, users["snapshot_date"]),
-        lambda users, risk: model_reasons(model, users, risk, catalogue),
+        lambda users, exact: top_reasons(model.contributions(users, exact=exact), users, catalogue),
     )
 
 
-def model_reasons(
-    model: ChurnModel,
-    users: pl.DataFrame,
-    risk: Floats,
-    catalogue: Catalogue,
-    *,
-    exact: int = EXACT_REASONS,
-) -> pl.DataFrame:
-    """The reasons of one or more users, in the order given; `risk` is the churn probability of each.
-
-    They are exact for the `exact` users at the highest risk, approximate for the others, and computed in parts of so
-    many, so that memory stays bounded.
-    """
-    by_risk = np.argsort(-risk, kind="stable")
-    parts = []
-    for start in range(0, users.height, exact):
-        some = users[by_risk[start : start + exact]]
-        parts.append(top_reasons(model.contributions(some, exact=start == 0), some, catalogue))
-    return pl.concat(parts)[np.argsort(by_risk)]
-
-
 def _without_model(shop: Shop, connection: duckdb.DuckDBPyConnection, why: str) -> Scorer:
-    labelled = connection.sql(
+    labelled = read_frame(
+        connection,
         f"SELECT features.*, churned FROM churn_labels JOIN (FROM {all_features()}) AS features"
         " USING (snapshot_date, user_id)"
         " WHERE is_eligible AND definition_version = $version AND list_contains($snapshots, snapshot_date)"
         " ORDER BY snapshot_date, user_id",
-        params={"version": shop.definition.version, "snapshots": list(shop.plan.labelled)},
-    ).pl()
+        {"version": shop.definition.version, "snapshots": list(shop.plan.labelled)},
+    )
     if labelled.is_empty():
         churn = shop.definition.churn
         raise NotEnoughData(
@@ -122,10 +106,33 @@ def _without_model(shop: Shop, connection: duckdb.DuckDBPyConnection, why: str) 
     catalogue = reason_catalogue(shop.definition.reports.language)
     if labelled["churned"].n_unique() == 1:
         return _recency_rule(labelled, catalogue, f"{why}, and every customer so far had the same outcome")
+    if better := _rule_tested_better(shop, connection):
+        return _recency_rule(labelled, catalogue, f"{why}, and {better}")
     try:
         return _bgnbd(labelled, shop.windows.lead + shop.windows.horizon, catalogue, why)
     except NotEnoughData as error:
         return _recency_rule(labelled, catalogue, f"{why}, and BG/NBD cannot be fitted ({error})")
+
+
+def _rule_tested_better(shop: Shop, connection: duckdb.DuckDBPyConnection) -> str:
+    """That the recency rule tells churners apart better than the BG/NBD, by the newest candidate's tests; else empty.
+
+    Tests under another product definition, with other labels, do not count.
+    """
+    newest = shop.registry.candidate()
+    if newest is None or not table_exists(connection, EVALUATION) or not shop.models.exists(newest):
+        return ""
+    if shop.models.manifest(newest)["definition_version"] != shop.definition.version:
+        return ""
+    tested = connection.execute(
+        f"SELECT model, avg(value) FROM {EVALUATION} WHERE model_version = $newest AND population = $population"
+        " AND metric = 'auc' GROUP BY model",
+        {"newest": newest, "population": ELIGIBLE},
+    ).fetchall()
+    auc = dict(tested)
+    if auc.get(RECENCY_RULE, 0.0) <= auc.get(BGNBD, 0.0):
+        return ""
+    return f"the recency rule tested better than BG/NBD (AUC {auc[RECENCY_RULE]:.3f} against {auc[BGNBD]:.3f})"
 
 
 def _bgnbd(labelled: pl.DataFrame, window_days: int, catalogue: Catalogue, why: str) -> Scorer:
@@ -134,7 +141,7 @@ def _bgnbd(labelled: pl.DataFrame, window_days: int, catalogue: Catalogue, why: 
     )
     version = _hashed("bgnbd", scorer.to_dict())
 
-    def explain(users: pl.DataFrame, _risk: Floats) -> pl.DataFrame:
+    def explain(users: pl.DataFrame, _exact: bool) -> pl.DataFrame:
         return single_reasons(BGNBD, scorer.contributions(users).values.sum(axis=1), users, catalogue)
 
     return Scorer("bgnbd", version, scorer.predict_margin, lambda margin, _: sigmoid(margin), explain, why)
@@ -146,12 +153,13 @@ def _recency_rule(labelled: pl.DataFrame, catalogue: Catalogue, why: str) -> Sco
     def recency(users: pl.DataFrame) -> Floats:
         return users["recency_days"].to_numpy().astype(np.float64)
 
+    usual = float(rule_margin(rule, recency(labelled)).mean())
     return Scorer(
         "rule",
         _hashed("rule", rule.to_dict()),
         lambda users: rule_margin(rule, recency(users)),
         lambda _, users: rule.predict(recency(users)),
-        lambda users, _: rule_reasons(rule, recency(users), catalogue),
+        lambda users, _: rule_reasons(rule, recency(users), usual, catalogue),
         why,
     )
 

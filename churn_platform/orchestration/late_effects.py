@@ -19,6 +19,7 @@ from churn_platform.orchestration.feature_tables import absent_features, all_fea
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import open_database
+from churn_platform.warehouse.frames import read_frame
 from churn_platform.warehouse.gate import create_table
 
 SQL = Path(__file__).parent / "sql"
@@ -141,10 +142,12 @@ def _effects(connection: duckdb.DuckDBPyConnection, shop: Shop, snapshot: date, 
         return users.select("user_id").with_columns(pl.Series(name, scorer.predict(users), dtype=pl.Float64))
 
     late_users = connection.sql("FROM late_users").pl()
-    published = connection.execute(
-        "SELECT user_id, churn_probability AS published_probability FROM past.churn_scores WHERE snapshot_date = ?",
-        [snapshot],
-    ).pl()
+    published = read_frame(
+        connection,
+        "SELECT user_id, churn_probability AS published_probability FROM past.churn_scores"
+        " WHERE snapshot_date = $snapshot",
+        {"snapshot": snapshot},
+    )
     as_known, with_late = scored("probability_as_known", late=False), scored("probability_with_late_rows", late=True)
     return (
         late_users.join(as_known.join(with_late, on="user_id", how="full", coalesce=True), on="user_id")

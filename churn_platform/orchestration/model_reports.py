@@ -29,6 +29,7 @@ from churn_platform.reports.model_report import (
     write_acceptance,
     write_presentation,
 )
+from churn_platform.warehouse.frames import read_frame
 from churn_platform.whole_file import written_whole
 
 FOLDS = "folds.parquet"
@@ -104,7 +105,7 @@ def _report(shop: Shop, connection: duckdb.DuckDBPyConnection, version: str, ver
     model, manifest = ChurnModel.load(shop.models.load(version)), shop.models.manifest(version)
     of_version = "WHERE model_version = $version ORDER BY fold DESC"
     evaluation, segments = (
-        connection.sql(f"FROM {table} {of_version}", params={"version": version}).pl()
+        read_frame(connection, f"FROM {table} {of_version}", {"version": version})
         for table in ("model_evaluation", "model_evaluation_by_segment")
     )
     predictions = read_predictions(shop, version).filter("is_eligible")

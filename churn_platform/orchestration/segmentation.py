@@ -13,6 +13,7 @@ from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.segments import SegmentReport, write_report
 from churn_platform.warehouse.connection import table_exists
+from churn_platform.warehouse.frames import read_frame
 
 KEPT_DAYS = 90
 
@@ -41,12 +42,13 @@ def give_segments(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataF
 
 def report_on_segments(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Mapping[str, dg.MetadataValue]:
     """Write the report on the published segments and movements into reports/."""
-    sizes = connection.sql(
+    sizes = read_frame(
+        connection,
         "SELECT segment, description, count(*) AS customers FROM customer_segments"
         " JOIN (SELECT DISTINCT segment, description FROM segment_traits) USING (segment)"
         " WHERE snapshot_date = $newest GROUP BY ALL ORDER BY customers DESC, segment",
-        params={"newest": shop.plan.newest},
-    ).pl()
+        {"newest": shop.plan.newest},
+    )
     moves = connection.sql("FROM segment_moves ORDER BY customers DESC, from_segment, to_segment").pl()
     page = write_report(
         SegmentReport(
@@ -63,8 +65,9 @@ def report_on_segments(shop: Shop, connection: duckdb.DuckDBPyConnection) -> Map
 
 
 def _buyers(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    return connection.sql(
+    return read_frame(
+        connection,
         f"SELECT snapshot_date, user_id, {', '.join(TRAITS)} FROM {all_features()}"
         " WHERE snapshot_date = $newest AND orders_total > 0 ORDER BY user_id",
-        params={"newest": shop.plan.newest},
-    ).pl()
+        {"newest": shop.plan.newest},
+    )

@@ -11,6 +11,7 @@ from churn_platform.orchestration.model_reports import read_predictions
 from churn_platform.orchestration.shop import Shop
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import table_exists
+from churn_platform.warehouse.frames import read_frame
 
 TABLE = "model_evaluation_by_segment"
 STAGES = Path(__file__).parent / "sql" / "lifecycle_stages.sql"
@@ -26,9 +27,9 @@ def evaluations_by_segment(shop: Shop, connection: duckdb.DuckDBPyConnection) ->
     if name is None:
         raise NotEnoughData("There is no candidate yet. Materialise churn_model first.")
     predictions = read_predictions(shop, name)
-    stages = connection.execute(
-        STAGES.read_text(encoding="utf-8"), {"folds": predictions["fold"].unique().to_list()}
-    ).pl()
+    stages = read_frame(
+        connection, STAGES.read_text(encoding="utf-8"), {"folds": predictions["fold"].unique().to_list()}
+    )
     found = evaluate_segments(predictions.join(stages, on=["fold", "user_id"], how="left"))
     new = found.select(pl.lit(name).alias("model_version"), pl.all())
     if not table_exists(connection, TABLE):

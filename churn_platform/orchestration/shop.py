@@ -24,6 +24,7 @@ from churn_platform.registry.store import ModelStore
 from churn_platform.settings import Home, ProductDefinition, environment
 from churn_platform.sql.parameters import Value
 from churn_platform.warehouse.connection import open_database
+from churn_platform.warehouse.frames import read_frame
 from churn_platform.warehouse.lock import WriterLock
 
 WAIT_FOR_WRITER_SECONDS = 3600.0
@@ -155,10 +156,11 @@ class Shop(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         It holds the snapshots of `plan.examined`: a model learns from those of `plan.labelled` only.
         """
-        return connection.sql(
+        return read_frame(
+            connection,
             f"SELECT features.*, churned FROM training_set JOIN (FROM {all_features()}) AS features"
-            " USING (snapshot_date, user_id) ORDER BY snapshot_date, user_id"
-        ).pl()
+            " USING (snapshot_date, user_id) ORDER BY snapshot_date, user_id",
+        )
 
     def snapshot_version(self, code_version: str, through: date) -> str:
         """Hash of code, product definition and the files with events that were known by the end of a day."""

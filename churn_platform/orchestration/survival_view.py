@@ -17,6 +17,7 @@ from churn_platform.orchestration.shop import Shop
 from churn_platform.reports.survival import SurvivalReport, write_report
 from churn_platform.reports.words import words
 from churn_platform.warehouse.connection import table_exists
+from churn_platform.warehouse.frames import read_frame
 from churn_platform.whole_file import written_whole
 
 PREDICTIONS = "survival_folds.parquet"
@@ -52,11 +53,13 @@ def evaluate_forecasts(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.
 def forecast_survival(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """The rows of survival_forecast, each from the customer's churn probability of the newest snapshot."""
     learnt_from = _labelled(shop, connection).filter(pl.col("snapshot_date").is_in(shop.plan.labelled))
-    users = connection.sql(
-        f"SELECT features.*, churn_probability FROM churn_scores JOIN (FROM {all_features()}) AS features"
+    users = read_frame(
+        connection,
+        f"SELECT snapshot_date, user_id, {', '.join(hazard_features(shop))}, churn_probability"
+        f" FROM churn_scores JOIN (FROM {all_features()}) AS features"
         " USING (snapshot_date, user_id) WHERE snapshot_date = $newest ORDER BY user_id",
-        params={"newest": shop.plan.newest},
-    ).pl()
+        {"newest": shop.plan.newest},
+    )
     return survival_forecast(
         users,
         users["churn_probability"].to_numpy(),

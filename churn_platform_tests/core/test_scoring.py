@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from churn_platform.core.reason_words import REASON_WORDS
 from churn_platform.core.reasons import Catalogue, Family, ReasonTemplate
 from churn_platform.core.recency_rule import RecencyRule
-from churn_platform.core.scoring import Bands, Stamp, band_of, rule_reasons, score
+from churn_platform.core.scoring import Bands, Stamp, band_of, rule_margin, rule_reasons, score
 
 BANDS = Bands(medium=0.3, high=0.6, critical=0.8)
 STAMP = Stamp(date(2024, 5, 1), "model", "abc", "def", horizon_days=90, valid_days=7)
@@ -21,6 +21,7 @@ CATALOGUE = Catalogue(
     REASON_WORDS["en"],
 )
 RULE = RecencyRule(days=(0.0, 100.0), rates=(0.1, 0.9))
+USUAL = 0.5
 
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 
@@ -33,7 +34,7 @@ def scored(probability: list[float], expected_value: float = 10.0) -> pl.DataFra
             "orders_total": [1] * len(probability),
         }
     )
-    reasons = rule_reasons(RULE, np.full(len(probability), 50.0), CATALOGUE)
+    reasons = rule_reasons(RULE, np.full(len(probability), 50.0), USUAL, CATALOGUE)
     margin = np.linspace(-3, 3, len(probability))
     return score(users, margin, np.array(probability), reasons, BANDS, STAMP)
 
@@ -80,16 +81,16 @@ def test_score_probability_and_percentile_are_three_columns() -> None:
 
 def test_reasons_of_other_users_than_were_scored_are_refused() -> None:
     users = pl.DataFrame({"user_id": ["u1"], "expected_value": [1.0]})
+    two = rule_reasons(RULE, np.array([1.0, 2.0]), USUAL, CATALOGUE)
     with pytest.raises(pl.exceptions.ShapeError):
-        score(
-            users, np.array([0.0]), np.array([0.5]), rule_reasons(RULE, np.array([1.0, 2.0]), CATALOGUE), BANDS, STAMP
-        )
+        score(users, np.array([0.0]), np.array([0.5]), two, BANDS, STAMP)
 
 
 @given(recency=st.lists(st.floats(0, 365), min_size=1, max_size=20))
 def test_the_rule_says_which_way_the_silence_counts(recency: list[float]) -> None:
-    frame = rule_reasons(RULE, np.array(recency), CATALOGUE)
-    assert frame["reason_1_contribution"].sum() == pytest.approx(0, abs=1e-9)
+    frame = rule_reasons(RULE, np.array(recency), USUAL, CATALOGUE)
+    beyond = rule_margin(RULE, np.array(recency)) - USUAL
+    assert frame["reason_1_contribution"].to_list() == pytest.approx(beyond.tolist())
     for days, row in zip(recency, frame.iter_rows(named=True), strict=True):
         assert row["reason_1_code"] == "recency"
         assert row["reason_1_text"].startswith(f"last active {days:.0f} days ago: ")
@@ -100,17 +101,18 @@ def test_the_rule_says_which_way_the_silence_counts(recency: list[float]) -> Non
 
 
 def test_the_longer_silence_weighs_more() -> None:
-    frame = rule_reasons(RULE, np.array([0.0, 100.0]), CATALOGUE)
+    frame = rule_reasons(RULE, np.array([0.0, 100.0]), 0.0, CATALOGUE)
     assert frame["reason_1_contribution"].to_list() == pytest.approx([-np.log(9), np.log(9)])
 
 
 def test_a_certain_rule_still_gives_finite_reasons() -> None:
     certain = RecencyRule(days=(0.0, 100.0), rates=(0.0, 1.0))
-    assert rule_reasons(certain, np.array([0.0, 100.0]), CATALOGUE)["reason_1_contribution"].is_finite().all()
+    told = rule_reasons(certain, np.array([0.0, 100.0]), USUAL, CATALOGUE)
+    assert told["reason_1_contribution"].is_finite().all()
 
 
 def test_nobody_to_score_gives_reasons_of_the_same_types() -> None:
-    empty, one = rule_reasons(RULE, np.array([]), CATALOGUE), rule_reasons(RULE, np.array([1.0]), CATALOGUE)
+    empty, one = (rule_reasons(RULE, np.array(days), USUAL, CATALOGUE) for days in ([], [1.0]))
     assert empty.is_empty()
     assert empty.schema == one.schema
 

@@ -12,14 +12,17 @@ import pytest
 from churn_platform.core import churn_model
 from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer
 from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.evaluation import ALL, ELIGIBLE, RECENCY_RULE
 from churn_platform.core.reason_words import REASON_WORDS
 from churn_platform.core.reasons import Catalogue, Family, ReasonTemplate
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.errors import InputError, NotEnoughData
-from churn_platform.orchestration.ladder import choose_scorer, model_reasons
+from churn_platform.orchestration.ladder import choose_scorer
 from churn_platform.orchestration.shop import Shop
 from churn_platform.registry.candidate import train_candidate
 from churn_platform.settings import Home
+from churn_platform.sql.library import default_library
+from churn_platform.warehouse.gate import create_table
 from churn_platform_tests.core.bgnbd_shop import FEATURES, WINDOW_DAYS, rhythm_frame
 from churn_platform_tests.orchestration.feature_families import create_feature_families
 from churn_platform_tests.orchestration.landed_files import landed_history
@@ -75,33 +78,9 @@ def test_the_champion_scores_and_explains(shop: Shop, connection: duckdb.DuckDBP
     model = ChurnModel.load(shop.models.load("v1"))
     assert scorer.margin(USERS).tolist() == model.predict_margin(USERS).tolist()
     assert probability.tolist() == model.predict(USERS).tolist()
-    reasons = scorer.explain(USERS, probability)
+    reasons = scorer.explain(USERS, True)
     assert reasons.height == USERS.height
     assert reasons["reason_1_text"].null_count() == 0
-
-
-def test_beyond_a_number_of_users_the_reasons_are_approximate_and_stay_with_their_users() -> None:
-    model = ChurnModel.train(FRAME.select(FEATURES), FRAME["churned"], FRAME["snapshot_date"], window_days=WINDOW_DAYS)
-    risk = model.predict_margin(USERS)
-    exact = model_reasons(model, USERS, risk, CATALOGUE)
-    mixed = model_reasons(model, USERS, risk, CATALOGUE, exact=40)
-    riskiest = np.argsort(-risk, kind="stable")[:40]
-    others = np.setdiff1d(np.arange(USERS.height), riskiest)
-    assert mixed[riskiest].equals(exact[riskiest])
-    assert not mixed[others].equals(exact[others])
-    same = (mixed["reason_1_code"] == exact["reason_1_code"]).mean()
-    assert same is not None and same > 0.5
-    assert mixed.height == USERS.height
-
-
-def test_the_order_of_users_and_of_columns_never_changes_a_reason() -> None:
-    model = ChurnModel.train(FRAME.select(FEATURES), FRAME["churned"], FRAME["snapshot_date"], window_days=WINDOW_DAYS)
-    risk = model.predict(USERS)
-    told = model_reasons(model, USERS, risk, CATALOGUE)
-    order = np.random.default_rng(7).permutation(USERS.height)
-    shuffled = USERS[order].select(sorted(USERS.columns, reverse=True))
-    assert model_reasons(model, shuffled, risk[order], CATALOGUE).equals(told[order])
-    assert told["reason_1_code"].n_unique() > 1, "else the order could not show"
 
 
 @pytest.mark.parametrize("rung", ["model", "bgnbd", "rule"])
@@ -117,7 +96,7 @@ def test_every_rung_tells_its_reasons_in_the_shops_language_and_says_which_can_b
     for language in ("en", "zh"):
         shop.home.definition_file.write_text(f'[reports]\nlanguage = "{language}"\n')
         scorer = choose_scorer(shop, connection)
-        told[language] = scorer.explain(USERS, scorer.predict(USERS))
+        told[language] = scorer.explain(USERS, True)
         assert (scorer.rung, shop.definition.version) == (rung, version), "no word counts for a version"
     texts = pl.selectors.ends_with("_text")
     assert told["en"].drop(texts).equals(told["zh"].drop(texts)), "codes and contributions know no language"
@@ -137,7 +116,7 @@ def test_before_a_promotion_bgnbd_scores_by_the_rhythm(shop: Shop, connection: d
     )
     assert scorer.predict(USERS) == pytest.approx(fitted.predict(USERS))
     assert scorer.margin(USERS) == pytest.approx(fitted.predict_margin(USERS))
-    assert set(scorer.explain(USERS, scorer.predict(USERS))["reason_1_code"]) == {"rhythm"}
+    assert set(scorer.explain(USERS, True)["reason_1_code"]) == {"rhythm"}
 
 
 def test_a_champion_of_another_definition_does_not_score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
@@ -165,6 +144,46 @@ def test_after_the_last_rollback_the_next_rung_scores(shop: Shop, connection: du
     assert choose_scorer(shop, connection).rung == "bgnbd"
 
 
+def evaluated(connection: duckdb.DuckDBPyConnection, version: str, bgnbd: float, rule: float) -> None:
+    """Rows of model_evaluation at two folds with these mean AUCs, and a metric and a population that do not count."""
+    create_table(connection, default_library().contract("model_evaluation"), "model_evaluation")
+    rows = [
+        (version, day, population, model, metric, auc + step)
+        for model, auc in ((BGNBD, bgnbd), (RECENCY_RULE, rule))
+        for day, step in (("2024-01-01", -0.1), ("2024-02-01", 0.1))
+        for population, metric in ((ELIGIBLE, "auc"), (ELIGIBLE, "ks"), (ALL, "auc"))
+    ]
+    for row in rows:
+        better = row[2:5] in ((ALL, RECENCY_RULE, "auc"), (ELIGIBLE, RECENCY_RULE, "ks"))
+        connection.execute(
+            "INSERT INTO model_evaluation (model_version, fold, population, model, metric, value) VALUES (?,?,?,?,?,?)",
+            [*row[:5], 1.0 if better else row[5]],
+        )
+
+
+@pytest.mark.parametrize(("bgnbd", "rule", "rung"), [(0.7, 0.71, "rule"), (0.71, 0.7, "bgnbd"), (0.7, 0.7, "bgnbd")])
+def test_of_the_lower_rungs_the_one_that_tested_better_scores(
+    shop: Shop, connection: duckdb.DuckDBPyConnection, bgnbd: float, rule: float, rung: str
+) -> None:
+    make_champion(shop, shop.definition.version)
+    shop.registry.roll_back("v1", actor="Ada", at=NOON, reason="worse than a rule")
+    evaluated(connection, "v1", bgnbd, rule)
+    scorer = choose_scorer(shop, connection)
+    assert scorer.rung == rung
+    told = "the recency rule tested better than BG/NBD (AUC 0.710 against 0.700)"
+    assert (told in scorer.why) == (rung == "rule")
+
+
+@pytest.mark.parametrize(("definition", "version"), [("another", "v1"), (None, "v0")])
+def test_tests_of_another_definition_or_candidate_do_not_choose_the_rung(
+    shop: Shop, connection: duckdb.DuckDBPyConnection, definition: str | None, version: str
+) -> None:
+    make_champion(shop, definition or shop.definition.version)
+    shop.registry.roll_back("v1", actor="Ada", at=NOON, reason="complaints")
+    evaluated(connection, version, bgnbd=0.6, rule=0.8)
+    assert choose_scorer(shop, connection).rung == "bgnbd"
+
+
 @pytest.mark.parametrize("outcome", [0, 1])
 def test_where_all_had_the_same_outcome_the_rule_scores_by_the_silence(
     shop: Shop, connection: duckdb.DuckDBPyConnection, outcome: int
@@ -176,7 +195,7 @@ def test_where_all_had_the_same_outcome_the_rule_scores_by_the_silence(
     rule = RecencyRule.fit(FRAME["recency_days"].to_numpy(), np.full(FRAME.height, outcome))
     assert scorer.predict(USERS) == pytest.approx(rule.predict(USERS["recency_days"].to_numpy()))
     assert np.isfinite(scorer.margin(USERS)).all()
-    assert set(scorer.explain(USERS, scorer.predict(USERS))["reason_1_code"]) == {"recency"}
+    assert set(scorer.explain(USERS, True)["reason_1_code"]) == {"recency"}
 
 
 def test_a_lower_rung_is_named_by_what_it_learnt(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:

@@ -21,6 +21,7 @@ SELECT
     top_actionable_code,
     top_actionable_text,
     top_actionable_contribution,
+    reasons_exact,
     expected_value,
     value_at_risk,
     scored_by,

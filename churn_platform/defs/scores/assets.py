@@ -19,16 +19,22 @@ from churn_platform.core import (
     survival,
 )
 from churn_platform.core import challenger as challenger_figures
-from churn_platform.core.scoring import Stamp, score
-from churn_platform.errors import NotEnoughData
-from churn_platform.orchestration import challenger, ladder, reason_catalogue, segmentation, survival_view
+from churn_platform.orchestration import (
+    challenger,
+    ladder,
+    reason_catalogue,
+    segmentation,
+    snapshot_scores,
+    survival_view,
+)
 from churn_platform.orchestration.challenger import compare_challengers, report_on_challenger, shadow_scores
-from churn_platform.orchestration.feature_tables import all_features, feature_tables
+from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.gated_assets import frame_asset, sql_asset
-from churn_platform.orchestration.ladder import choose_scorer
 from churn_platform.orchestration.segmentation import find_segments, give_segments, report_on_segments
 from churn_platform.orchestration.shop import Shop
+from churn_platform.orchestration.snapshot_scores import score_snapshot
 from churn_platform.orchestration.survival_view import forecast_survival, report_on_survival
+from churn_platform.warehouse.frames import read_frame
 
 GROUP = "5_scores"
 HISTORIES = Path(ladder.__file__).parent / "sql" / "purchase_histories.sql"
@@ -41,8 +47,8 @@ def defs() -> dg.Definitions:
         group=GROUP,
         deps=[*feature_tables(), "churn_labels", "purchase_forecast", "champion_model"],
         kinds={"xgboost", "polars"},
-        compute=_score,
-        code=[scoring, reasons, reason_words, reason_catalogue, ladder],
+        compute=score_snapshot,
+        code=[scoring, reasons, reason_words, reason_catalogue, ladder, snapshot_scores],
     )
     forecast = frame_asset(
         "purchase_forecast",
@@ -117,7 +123,7 @@ def _challengers() -> list[dg.AssetsDefinition]:
 
 def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     definition, newest = shop.definition, shop.plan.newest
-    bought = connection.execute(HISTORIES.read_text(encoding="utf-8"), {"snapshot_date": newest}).pl()
+    bought = read_frame(connection, HISTORIES.read_text(encoding="utf-8"), {"snapshot_date": newest})
     return purchase_forecast.purchase_forecast(
         bought,
         newest,
@@ -129,31 +135,3 @@ def _forecast(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame
 def _demand(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     weeks = connection.table("category_weeks").pl()
     return demand_forecast.demand_forecast(weeks, shop.plan.newest)
-
-
-def _score(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    definition, newest = shop.definition, shop.plan.newest
-    users = connection.sql(
-        f"SELECT features.*, coalesce(spend_if_staying, 0) AS expected_value FROM (FROM {all_features()}) AS features"
-        " LEFT JOIN purchase_forecast USING (snapshot_date, user_id)"
-        " WHERE snapshot_date = $newest AND features.is_eligible ORDER BY user_id",
-        params={"newest": newest},
-    ).pl()
-    if users.is_empty():
-        raise NotEnoughData(
-            f"No customer had an activity ({', '.join(definition.churn.activity)}) in the "
-            f"{definition.churn.lookback_days} days before {newest}, so there is nobody to score. "
-            "Load newer events, or lengthen lookback_days in churn.toml."
-        )
-    scorer = choose_scorer(shop, connection)
-    stamp = Stamp(
-        snapshot=newest,
-        scored_by=scorer.rung,
-        model_version=scorer.version,
-        definition_version=definition.version,
-        horizon_days=definition.churn.horizon_days,
-        valid_days=definition.scores.valid_days,
-    )
-    margin = scorer.margin(users)
-    probability = scorer.probability(margin, users)
-    return score(users, margin, probability, scorer.explain(users, probability), shop.bands, stamp)
