@@ -219,6 +219,14 @@ class ChurnModel:
         """The churn probability that a margin means at its snapshot, shape (rows,)."""
         return sigmoid(margin + self.season.shifts(snapshot_date))
 
+    def fitted_probability(self, margin: Floats, snapshot_date: pl.Series) -> Floats:
+        """The churn probability of rows of the training snapshots, with each snapshot's own effect, shape (rows,).
+
+        That effect was given while the models learnt. `probability` knows but the year before's, and so nothing of most
+        training snapshots: it would blame the model for seasons that it knew when it was fitted.
+        """
+        return sigmoid(margin + self.season.of_training(snapshot_date) + self.season.level)
+
     def contributions(self, features: pl.DataFrame, *, exact: bool = True) -> Contributions:
         """What each feature adds to the margin, in log-odds; the BG/NBD's part is one, named BGNBD.
 

@@ -68,11 +68,11 @@ def reliability(y: ArrayLike, p: ArrayLike, *, bins: int = 10) -> pl.DataFrame:
 
 def wilson_interval(rate: ArrayLike, users: ArrayLike) -> tuple[Floats, Floats]:
     """95 % interval of a rate among so many users (Wilson 1927, 'Probable Inference, the Law of Succession, and
-    Statistical Inference', JASA 22)."""
+    Statistical Inference', JASA 22). It holds the rate, also at 0 and 1, where the formula's last bits may not."""
     observed, count = np.asarray(rate, dtype=np.float64), np.asarray(users, dtype=np.float64)
     middle = (observed + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
     half = _Z / (1 + _Z**2 / count) * np.sqrt(observed * (1 - observed) / count + _Z**2 / (4 * count**2))
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    return np.clip(middle - half, 0.0, observed), np.clip(middle + half, observed, 1.0)
 
 
 def distribution(p: ArrayLike, *, bins: int = 20) -> pl.DataFrame:

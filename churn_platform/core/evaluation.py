@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer, missing_history
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.gradient_boosting import BoostingParameters
-from churn_platform.core.held_out import held_out_auc, snapshot_auc
+from churn_platform.core.held_out import FITTED_METRICS, fitted_metrics, held_out_metrics
 from churn_platform.core.logistic_baseline import LogisticBaseline
-from churn_platform.core.metrics import evaluate_models
-from churn_platform.core.psi import psi
+from churn_platform.core.metrics import Interval, evaluate_models
+from churn_platform.core.psi import psi_interval
 from churn_platform.core.purging import closed_by
 from churn_platform.core.ranked_users import DIRECTED
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.core.rhythm_rule import USUAL_GAP, RhythmRule
+from churn_platform.core.snapshot_means import snapshot_means
 from churn_platform.errors import InputError, NotEnoughData, suggest
 
 CHAMPION = "churn_model"
@@ -65,9 +66,10 @@ class FoldEvaluation:
     churned, and one probability column per model; `everyone` likewise of all customers, None where they were not given.
     `rows`: grain (fold, population, model, metric) with value, lower, upper.
 
-    Without interval, and of the eligible only, since models learn from these: in_sample_auc, the mean over the training
-    snapshots of the AUC on their own rows; psi, from the training rows before the season's part; and, of the champion,
-    out_of_sample_auc (core/held_out.py). auc_surplus is by how much the champion's AUC exceeds its in_sample_auc, less
+    Of the eligible only, since models learn from these: psi, from the training rows before the season's part, with the
+    chance in the fold's users as its interval; and without interval in_sample_auc, the mean over the training snapshots
+    of the AUC on their own rows, and of the champion in_sample_ and out_of_sample_ of the AUC and each of
+    FITTED_METRICS (core/held_out.py). auc_surplus is by how much the champion's AUC exceeds its in_sample_auc, less
     what the recency rule, which cannot overfit, exceeds its own by: customers of the fold who are easier to tell apart
     are so for the rule too. Above 0 it asks for an explanation, such as a leak.
 
@@ -199,15 +201,20 @@ def _on_eligible(
     champion = models.champion
     margins = champion.predict_margin(training), champion.predict_margin(test)
     in_sample, out_of_time = models.scores(training, margins[0]), models.scores(test, margins[1])
-    drift = {model: psi(in_sample[model], probability) for model, probability in out_of_time.items()}
-    drift[CHAMPION] = psi(*margins)  # what the season adds is no drift of the customers
+    compared = {model: (in_sample[model], probability) for model, probability in out_of_time.items()}
+    compared[CHAMPION] = margins  # what the season adds is no drift of the customers
+    drift = {
+        model: psi_interval(*scores, resamples=protocol.resamples, seed=protocol.seed)
+        for model, scores in compared.items()
+    }
+    fitted = fitted_metrics(champion, training, margins[0])
+    held_out = held_out_metrics(training, features, champion, protocol.window_days, protocol.parameters)
     rows = [
         *_tested(fold, ELIGIBLE, test["churned"].to_numpy(), out_of_time, protocol),
         *_against_training(fold, training, in_sample, drift),
+        *_of_champion(fold, {f"in_sample_{metric}": fitted[metric] for metric in FITTED_METRICS}),
+        *_of_champion(fold, {f"out_of_sample_{metric}": value for metric, value in held_out.items()}),
     ]
-    held_out = held_out_auc(training, features, champion, protocol.window_days, protocol.parameters)
-    if held_out is not None:
-        rows.append((fold, ELIGIBLE, CHAMPION, "out_of_sample_auc", held_out, None, None))
     return [*rows, _surplus(rows)], _predictions(test, features, out_of_time)
 
 
@@ -231,15 +238,21 @@ def _tested(
 
 
 def _against_training(
-    fold: date, training: pl.DataFrame, in_sample: dict[str, Floats], drift: dict[str, float]
+    fold: date, training: pl.DataFrame, in_sample: dict[str, Floats], drift: dict[str, Interval]
 ) -> list[Row]:
     outcome = training["churned"].to_numpy()
     rows: list[Row] = []
     for model, probability in in_sample.items():
-        learnt = snapshot_auc(training["snapshot_date"], outcome, probability)
+        learnt = snapshot_means(training["snapshot_date"], outcome, probability, ["auc"])["auc"]
+        moved = drift[model]
         rows.append((fold, ELIGIBLE, model, "in_sample_auc", learnt, None, None))
-        rows.append((fold, ELIGIBLE, model, "psi", drift[model], None, None))
+        rows.append((fold, ELIGIBLE, model, "psi", moved.value, moved.lower, moved.upper))
     return rows
+
+
+def _of_champion(fold: date, found: dict[str, float]) -> list[Row]:
+    """Its figures without interval."""
+    return [(fold, ELIGIBLE, CHAMPION, metric, value, None, None) for metric, value in found.items()]
 
 
 def _surplus(rows: Sequence[Row]) -> Row:

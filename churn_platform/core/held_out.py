@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.gradient_boosting import BoostingParameters
-from churn_platform.core.metrics import auc
+from churn_platform.core.snapshot_means import snapshot_means
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+# Beside the AUC, of the champion, in sample and out of sample.
+FITTED_METRICS = ("ks", "pr_auc", "log_loss", "brier", "ece")
 
 _SHARE = 0.2
 
@@ -27,44 +30,53 @@ def held_out(users: pl.Series) -> Mask:
     return np.array([drawn[user] for user in users.to_list()], dtype=np.bool_)
 
 
-def held_out_auc(
+def fitted_metrics(model: ChurnModel, rows: pl.DataFrame, margin: Floats) -> dict[str, float]:
+    """AUC and FITTED_METRICS of what a model says of its training snapshots, each metric by `snapshot_means`.
+
+    The probabilities are `ChurnModel.fitted_probability`: what the churn of each snapshot taught of its level is known
+    here, and only here. By the probabilities that the model would give these days today, the calibration error on the
+    rows of Online Retail II that were learnt from for the fold of 2011-09-09 is .085 rather than .042, and .017 at the
+    fold: most training snapshots have no year before, from which to know their season.
+
+    Args:
+        rows: grain (snapshot_date, user_id) with churned, of snapshots that the model was trained on; in sample those
+            that it learnt from, out of sample those of other customers.
+        margin: the model's, one per row.
+    """
+    days, outcome = rows["snapshot_date"], rows["churned"].to_numpy()
+    probability = model.fitted_probability(margin, days)
+    return snapshot_means(days, outcome, margin, ["auc"]) | snapshot_means(days, outcome, probability, FITTED_METRICS)
+
+
+def held_out_metrics(
     training: pl.DataFrame,
     features: Sequence[str],
     champion: ChurnModel,
     window_days: int,
     parameters: BoostingParameters | None = None,
-) -> float | None:
-    """The mean AUC over the training snapshots on held-out customers, of a model trained on the others.
+) -> dict[str, float]:
+    """`fitted_metrics` on held-out customers, of a model trained on the others; empty where either part of the
+    customers has one outcome only.
 
-    It takes the champion's rounds and weights. None where either part of the customers has one outcome only.
+    It takes the champion's rounds and weights. A snapshot of which it saw nobody is left out.
 
     Args:
         training: grain (snapshot_date, user_id) with churned and the features.
         window_days: lead plus horizon.
     """
     apart = held_out(training["user_id"])
-    seen, unseen = training.filter(~apart), training.filter(apart)
+    seen = training.filter(~apart)
+    unseen = training.filter(apart).join(seen.select("snapshot_date").unique(), on="snapshot_date", how="semi")
     if seen["churned"].n_unique() < 2 or unseen["churned"].n_unique() < 2:
-        return None
-    margin = champion.trained_alike(
+        return {}
+    model = champion.trained_alike(
         seen.select(features),
         seen["churned"].to_numpy(),
         seen["snapshot_date"],
         window_days=window_days,
         parameters=parameters,
-    ).predict_margin(unseen)
-    return snapshot_auc(unseen["snapshot_date"], unseen["churned"].to_numpy(), margin)
-
-
-def snapshot_auc(snapshot_date: pl.Series, outcome: Floats, score: Floats) -> float:
-    """The mean AUC over the snapshots on which somebody churned and somebody stayed, else the AUC over all rows.
-
-    A fold is one snapshot too, so that the two can be compared.
-    """
-    days = snapshot_date.to_numpy()
-    each = [days == day for day in np.unique(days)]
-    mixed = [at for at in each if len(np.unique(outcome[at])) > 1] or [np.ones(len(days), dtype=np.bool_)]
-    return float(np.mean([auc(outcome[at], score[at]) for at in mixed]))
+    )
+    return fitted_metrics(model, unseen, model.predict_margin(unseen))
 
 
 def _draw(user: str) -> float:

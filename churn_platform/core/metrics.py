@@ -94,6 +94,20 @@ def intercept(y: ArrayLike, p: ArrayLike) -> float:
     return _point("calibration_intercept", y, p)
 
 
+def point_values(
+    y: ArrayLike, p: ArrayLike, metrics: Sequence[str], *, capacity: int | None = None
+) -> dict[str, float]:
+    """Metric → its value, without an interval. Of metrics that only rank, `p` may be any score.
+
+    Raises:
+        InputError, NotEnoughData: as `evaluate_models`.
+    """
+    of_probabilities = not (LOWER_IS_BETTER | BEST_AT_A_VALUE).isdisjoint(metrics)
+    users = RankedUsers.of(*_checked(y, p, probabilities=of_probabilities))
+    found = users.values(np.ones((1, len(users.score))), metrics, capacity)
+    return {metric: float(value[0]) for metric, value in found.items()}
+
+
 def evaluate(y: ArrayLike, p: ArrayLike, *, capacity: int, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
     """Every metric of METRICS of one model, as `evaluate_models` does."""
     return evaluate_models(y, {"": p}, capacity=capacity, resamples=resamples, seed=seed)[""]
@@ -137,7 +151,7 @@ def evaluate_models(
     point, *resampled = blocks
     return {
         model: {
-            metric: _interval(float(value[0]), np.concatenate([block[model][metric] for block in resampled]))
+            metric: percentile_interval(float(value[0]), np.concatenate([block[model][metric] for block in resampled]))
             for metric, value in found.items()
             if np.isfinite(value[0])
         }
@@ -174,7 +188,7 @@ def pooled_gain(
         for weights in _resampled_weights(len(names), resamples, seed)
     ]
     point = [gain(np.ones((1, len(at))))[0] for gain, at in zip(gains, rows, strict=True)]
-    return _interval(float(np.mean(point)), np.concatenate(resampled))
+    return percentile_interval(float(np.mean(point)), np.concatenate(resampled))
 
 
 def _paired(fold: PairedScores, metric: str, capacity: int | None) -> Callable[[Floats], Floats]:
@@ -199,8 +213,7 @@ def _sign(metric: str) -> float:
 
 
 def _point(name: str, y: ArrayLike, p: ArrayLike, capacity: int | None = None) -> float:
-    users = RankedUsers.of(*_checked(y, p, probabilities=name in LOWER_IS_BETTER | BEST_AT_A_VALUE))
-    return float(users.values(np.ones((1, len(users.score))), [name], capacity)[name][0])
+    return point_values(y, p, [name], capacity=capacity)[name]
 
 
 def _resampled_weights(users: int, resamples: int, seed: int) -> Iterator[Floats]:
@@ -213,7 +226,8 @@ def _resampled_weights(users: int, resamples: int, seed: int) -> Iterator[Floats
         yield np.stack(draws).astype(np.float64)
 
 
-def _interval(value: float, resampled: Floats) -> Interval:
+def percentile_interval(value: float, resampled: Floats) -> Interval:
+    """The 95 % interval of a value by what resamples of users gave, shape (resamples,); NaN where one gave none."""
     lower, upper = np.nanquantile(resampled, [0.025, 0.975])
     return Interval(value, min(float(lower), value), max(float(upper), value))
 

@@ -36,8 +36,10 @@ from churn_platform.core import (
     recency_rule,
     rhythm_rule,
     season,
+    snapshot_means,
 )
 from churn_platform.core.churn_model import ChurnModel
+from churn_platform.core.curves import wilson_interval
 from churn_platform.core.evaluation import ALL, CHAMPION, ELIGIBLE, FoldEvaluation, Protocol, evaluate_fold
 from churn_platform.core.gradient_boosting import BoostingParameters
 from churn_platform.core.snapshots import SnapshotPlan
@@ -48,7 +50,7 @@ LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "scipy", "numpy", "polars
 RECIPE = (
     bgnbd, bgnbd_scorer, binning, calibration_line, churn_model, contributions, evaluation, feature_matrix,
     gradient_boosting, held_out, logistic_baseline, matched_loss, maximum_profit, metrics, psi, purging,
-    ranked_users, recency_rule, rhythm_rule, season,
+    ranked_users, recency_rule, rhythm_rule, season, snapshot_means,
 )  # fmt: skip
 
 
@@ -193,19 +195,22 @@ def evaluate_folds(
 
 
 def _facts(found: FoldEvaluation, protocol: Protocol, labelled: Mapping[tuple[str, date], int]) -> pl.DataFrame:
-    """What the metrics of a fold were measured on, as rows of the candidate."""
-    facts: list[tuple[str, str, float]] = [
-        (ELIGIBLE, "training_rows", float(found.training_rows)),
-        (ELIGIBLE, "capacity", float(protocol.capacity)),
+    """What the metrics of a fold were measured on, as rows of the candidate; coverage with its Wilson interval."""
+    facts: list[tuple[str, str, float, float | None, float | None]] = [
+        (ELIGIBLE, "training_rows", float(found.training_rows), None, None),
+        (ELIGIBLE, "capacity", float(protocol.capacity), None, None),
     ]
     for population, scored in ((ELIGIBLE, found.predictions), (ALL, found.everyone)):
         if scored is not None:
+            asked = labelled[population, found.fold]
+            coverage = scored.height / asked
+            lower, upper = wilson_interval(coverage, asked)
             facts += [
-                (population, "users", float(scored.height)),
-                (population, "churn_rate", float(scored["churned"].to_numpy().mean())),
-                (population, "coverage", scored.height / labelled[population, found.fold]),
+                (population, "users", float(scored.height), None, None),
+                (population, "churn_rate", float(scored["churned"].to_numpy().mean()), None, None),
+                (population, "coverage", coverage, float(lower), float(upper)),
             ]
-    rows = [(found.fold, population, CHAMPION, metric, value, None, None) for population, metric, value in facts]
+    rows = [(found.fold, population, CHAMPION, *figure) for population, *figure in facts]
     return pl.DataFrame(rows, schema=found.rows.schema, orient="row")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, partial
 from pathlib import Path
+from statistics import fmean
 
 import polars as pl
 from pydantic import TypeAdapter
@@ -13,6 +14,7 @@ from churn_platform.core.acceptance import Verdict
 from churn_platform.core.churn_model import TrainingReport
 from churn_platform.core.evaluation import ALL, CHAMPION, ELIGIBLE
 from churn_platform.core.gradient_boosting import BoostingParameters
+from churn_platform.core.held_out import FITTED_METRICS
 from churn_platform.core.ranked_users import LOWER_IS_BETTER
 from churn_platform.core.reason_words import Language
 from churn_platform.core.tuning import SPACE, Tuning
@@ -27,6 +29,7 @@ SHOWN_METRICS = (
 )  # fmt: skip
 # From what the model knows best to what it knows least.
 SIDE_BY_SIDE = ("in_sample_auc", "out_of_sample_auc", "auc", "auc_surplus")
+SIDES = {"in_sample": "in_sample_", "out_of_sample": "out_of_sample_", "out_of_time": ""}  # → prefix of a metric
 ON_EVERYONE = (
     "users",
     "churn_rate",
@@ -212,6 +215,13 @@ class ModelReport:
         """A figure of the model itself; 0 where it was not measured."""
         return self._cells.get((fold, ELIGIBLE, CHAMPION, metric), (0.0, None, None))[0]
 
+    def mean(self, metric: str) -> str:
+        """The mean over the folds of a figure of the model itself; empty where a fold lacks it, since means of other
+        folds are not to be compared."""
+        found = [self._cells.get((fold, ELIGIBLE, CHAMPION, metric)) for fold in self.dates]
+        measured = [figure[0] for figure in found if figure]
+        return _shown(metric, (fmean(measured), None, None)) if len(measured) == len(found) else ""
+
     def record(self) -> AcceptanceRecord:
         """What the acceptance tells of it."""
         return AcceptanceRecord(
@@ -250,6 +260,8 @@ def write_presentation(report: ModelReport, folder: Path, language: Language) ->
         champion=CHAMPION,
         metrics=SHOWN_METRICS,
         side_by_side=SIDE_BY_SIDE,
+        sides=SIDES,
+        on_every_side=("auc", *FITTED_METRICS),
         on_everyone=ON_EVERYONE,
         in_segments=IN_SEGMENTS,
         charts=evaluation_charts(report.folds, told),

@@ -145,6 +145,9 @@ def test_the_probabilities_have_the_level_of_the_latest_snapshots_beside_their_e
     own = MODEL.predict_margin(latest) + MODEL.season.level + MODEL.season.of_training(latest["snapshot_date"])
     assert sigmoid(own).mean() == pytest.approx(latest["churned"].mean(), abs=1e-3)
     assert MODEL.season.level != 0
+    assert MODEL.fitted_probability(MODEL.predict_margin(latest), latest["snapshot_date"]) == pytest.approx(
+        sigmoid(own)
+    )
 
 
 def test_a_year_later_the_probability_follows_the_season_and_the_ranking_stays() -> None:

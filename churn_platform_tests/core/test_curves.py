@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import auc as area
 from sklearn.metrics import roc_curve
 
-from churn_platform.core.curves import distribution, gain, lift_by_decile, reliability, roc, separation
+from churn_platform.core.curves import distribution, gain, lift_by_decile, reliability, roc, separation, wilson_interval
 from churn_platform.core.metrics import ks, top_decile_lift
 
 Y = np.array([1, 0, 1, 0, 0, 1, 0, 0, 0, 0])
@@ -68,6 +68,13 @@ def test_wilsons_interval_by_hand() -> None:
     """8 of 10: (.8 + 1.9208/10 ± 1.96 sqrt(.016 + .9604/100)) / (1 + 3.8416/10)."""
     row = reliability([1] * 8 + [0] * 2, [0.5] * 10).row(0, named=True)
     assert (row["observed"], row["lower"], row["upper"]) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
+
+
+@given(st.integers(1, 10**6), st.data())
+def test_wilsons_interval_holds_the_rate(users: int, data: st.DataObject) -> None:
+    rate = data.draw(st.integers(0, users)) / users
+    lower, upper = wilson_interval(rate, users)
+    assert 0 <= lower <= rate <= upper <= 1
 
 
 @given(st.lists(st.floats(0, 1), min_size=1))

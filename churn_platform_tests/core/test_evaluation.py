@@ -17,8 +17,10 @@ from churn_platform.core.evaluation import (
     plain_features,
 )
 from churn_platform.core.gradient_boosting import BoostingParameters
+from churn_platform.core.held_out import FITTED_METRICS
 from churn_platform.core.metrics import METRICS, auc
 from churn_platform.core.ranked_users import DIRECTED
+from churn_platform.core.snapshot_means import snapshot_means
 from churn_platform.errors import InputError, NotEnoughData
 from churn_platform_tests.core.bgnbd_shop import FEATURES as RHYTHM_FEATURES
 from churn_platform_tests.core.bgnbd_shop import rhythm_frame
@@ -75,11 +77,12 @@ def test_rows_are_long_unique_and_complete(evaluated: FoldEvaluation) -> None:
         (pl.col("lower") <= pl.col("value")) & (pl.col("value") <= pl.col("upper"))
     )
     assert held.to_series().all()
-    assert set(evaluated.rows.filter(pl.col("lower").is_null())["metric"]) == {
-        "in_sample_auc",
-        "out_of_sample_auc",
-        "psi",
+    without = evaluated.rows.filter(pl.col("lower").is_null())
+    on_every_side = ("auc", *FITTED_METRICS)
+    assert set(without.filter(model=CHAMPION)["metric"]) == {
+        f"{side}_{metric}" for side in ("in_sample", "out_of_sample") for metric in on_every_side
     }
+    assert set(without.filter(pl.col("model") != CHAMPION)["metric"]) == {"in_sample_auc"}
 
 
 def test_values_rescore_from_the_predictions(evaluated: FoldEvaluation) -> None:
@@ -88,6 +91,24 @@ def test_values_rescore_from_the_predictions(evaluated: FoldEvaluation) -> None:
     assert value(evaluated, CHAMPION, "auc")["value"] == pytest.approx(champion)
     assert value(evaluated, RECENCY_RULE, "auc_gain")["value"] == pytest.approx(champion - rule)
     assert value(evaluated, RECENCY_RULE, "auc_gain")["lower"] > 0
+
+
+def test_in_sample_figures_rescore_from_the_training_rows(evaluated: FoldEvaluation) -> None:
+    training = FRAME.filter(pl.col("snapshot_date").is_in(evaluated.training_snapshots))
+    champion, days, outcome = evaluated.champion, training["snapshot_date"], training["churned"].to_numpy()
+    margin = champion.predict_margin(training)
+    assert value(evaluated, CHAMPION, "in_sample_auc")["value"] == snapshot_means(days, outcome, margin, ["auc"])["auc"]
+    fitted = champion.fitted_probability(margin, days)
+    for metric, expected in snapshot_means(days, outcome, fitted, FITTED_METRICS).items():
+        assert value(evaluated, CHAMPION, f"in_sample_{metric}")["value"] == expected
+
+
+def test_what_the_model_learnt_from_fits_better_than_customers_held_out(evaluated: FoldEvaluation) -> None:
+    for metric, sign in (("auc", 1), ("pr_auc", 1), ("log_loss", -1), ("brier", -1)):
+        learnt, held = (
+            value(evaluated, CHAMPION, f"{side}_{metric}")["value"] for side in ("in_sample", "out_of_sample")
+        )
+        assert sign * learnt > sign * held
 
 
 def test_the_held_out_customers_score_lies_near_the_out_of_time_one(evaluated: FoldEvaluation) -> None:
@@ -144,8 +165,11 @@ def test_a_moved_population_shows_in_psi(evaluated: FoldEvaluation) -> None:
     moved = FRAME.with_columns(
         pl.when(pl.col("snapshot_date") == FOLD).then(170).otherwise("recency_days").alias("recency_days")
     )
-    assert value(evaluated, CHAMPION, "psi")["value"] < 0.1
-    assert value(evaluate_fold(moved, FOLD, FEATURES, PROTOCOL), CHAMPION, "psi")["value"] > 0.25
+    usual = value(evaluated, CHAMPION, "psi")
+    assert usual["value"] < 0.1
+    far = value(evaluate_fold(moved, FOLD, FEATURES, PROTOCOL), CHAMPION, "psi")
+    assert far["value"] > 0.25
+    assert usual["lower"] <= usual["value"] < usual["upper"] < far["lower"] < far["upper"]
 
 
 def test_an_unknown_fold_and_a_short_history_are_named() -> None:

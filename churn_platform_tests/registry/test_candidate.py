@@ -181,6 +181,8 @@ def test_an_evaluation_names_the_model_and_counts_the_fold() -> None:
     assert of_all["churn_rate"] == pytest.approx(everyone["churned"].mean())
     assert own["users"] == at_fold.height
     assert own["coverage"] == pytest.approx(at_fold.height / (at_fold.height + 1))
+    coverage = rows.filter(metric="coverage", population="eligible").row(0, named=True)
+    assert 0.9 < coverage["lower"] < coverage["value"] < coverage["upper"] < 1
     assert of_all["auc"] == pytest.approx(auc(predictions["churned"], predictions["probability"]))
     eligible = predictions.filter("is_eligible")
     assert own["auc"] == pytest.approx(auc(eligible["churned"], eligible["probability"]))

@@ -34,6 +34,7 @@ from churn_platform_tests.reports.english_words import english_words
 
 FOLDS = (date(2025, 7, 1), date(2025, 4, 1), date(2025, 1, 1))
 METRICS = {"auc": 0.78, "in_sample_auc": 0.8, "out_of_sample_auc": 0.791, "ks": 0.41, "ece": 0.03, "psi": 0.02,
+           "in_sample_ks": 0.45, "out_of_sample_ks": 0.43, "log_loss": 0.52, "in_sample_log_loss": 0.49,
            "coverage": 1.0, "users": 400.0}  # fmt: skip
 ON_ALL = {"auc": 0.841, "users": 1600.0}
 IN_SEGMENTS = {
@@ -188,6 +189,31 @@ def test_both_populations_and_the_stages_have_figures_of_their_own(language: Lan
         told["stage_active"]: ["250", "0.310", "", "0.760", ""],
         told["stage_lost"]: ["1,200", "1.000", "", "", ""],
     }
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_metric_stands_side_by_side_as_the_mean_of_the_folds(language: Language, tmp_path: Path) -> None:
+    told, at_newest = words(language), (pl.col("fold") == FOLDS[0]) & (pl.col("population") == "eligible")
+    whole = report()
+    moved = whole.evaluation.with_columns(
+        value=pl.when(at_newest & (pl.col("metric") == "ks")).then(0.56).otherwise("value")
+    )
+    lacking = moved.filter(~(at_newest & (pl.col("metric") == "out_of_sample_ks")))
+    page, _ = pages(replace(whole, evaluation=moved), tmp_path, language)
+    side_by_side = page[page.index('data-table="metrics_side_by_side"') :]
+    heads = re.findall(r"<th [^>]*>(.*?)</th>", side_by_side[: side_by_side.index("</thead>")])
+    assert heads == ["", told["in_sample"], told["out_of_sample"], told["out_of_time"]]
+    rows = rows_of(page, 'data-table="metrics_side_by_side"')
+    assert rows == {
+        told["auc"]: ["0.800", "0.791", "0.780"],
+        told["ks"]: ["0.450", "0.430", "0.460"],
+        told["pr_auc"]: ["", "", ""],
+        told["log_loss"]: ["0.490", "", "0.520"],
+        told["brier"]: ["", "", ""],
+        told["ece"]: ["", "", "0.030"],
+    }
+    partly, _ = pages(replace(whole, evaluation=lacking), tmp_path, language)
+    assert rows_of(partly, 'data-table="metrics_side_by_side"')[told["ks"]] == ["0.450", "", "0.460"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
