@@ -1,6 +1,7 @@
 """`churn evaluate`: how the recipe does out of time on a home, printed, and written out for rescoring by others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from rich.table import Table
 from churn_platform.core.bgnbd_scorer import BGNBD
 from churn_platform.core.evaluation import CHAMPION, FoldEvaluation
 from churn_platform.core.metrics import Interval, PairedScores, pooled_gain
-from churn_platform.core.ranked_users import DIRECTED, LOWER_IS_BETTER, METRICS
+from churn_platform.core.ranked_users import DIRECTED, METRICS, best_by
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import UsageError
 from churn_platform.launch import open_instance
@@ -22,6 +23,9 @@ from churn_platform.settings import Home
 from churn_platform.summary import NAMES
 from churn_platform.warehouse.connection import table_exists
 from churn_platform.warehouse.lock import WriterLock
+
+# model, metric → the champion's gain over it
+Gain = Callable[[str, str], Interval]
 
 WITH_INTERVAL = {"auc": "AUC", "log_loss": "log loss"}
 PLAIN = {"ks": "KS", "ece": "ECE"}
@@ -75,13 +79,14 @@ def write_scores(folds: Sequence[FoldEvaluation], out: Path) -> list[Path]:
 def print_evaluation(folds: Sequence[FoldEvaluation], console: Console) -> None:
     """One table per fold, the champion's gain over each baseline, its every metric, and its gain in each over the best
     baseline, and the verdict; gains are pooled over the folds."""
+    gain = cache(partial(_gain, folds))
     for fold in folds:
         console.print(_fold_table(fold))
-    console.print(_gain_table(folds))
+    console.print(_gain_table(folds, gain))
     console.print(_metric_table(folds))
-    console.print(_best_baseline_table(folds))
+    console.print(_best_baseline_table(folds, gain))
     best = _best_baseline(folds, "auc")
-    console.print(verdict(NAMES[best], _gain(folds, best, "auc")), highlight=False, markup=False, soft_wrap=True)
+    console.print(verdict(NAMES[best], gain(best, "auc")), highlight=False, markup=False, soft_wrap=True)
 
 
 def _as_whole_numbers(ids: pl.Series) -> pl.Series:
@@ -121,7 +126,7 @@ def _calibration(fold: FoldEvaluation) -> str:
     return f"{level}, {added:+.2f} by the same date of the year before"
 
 
-def _gain_table(folds: Sequence[FoldEvaluation]) -> Table:
+def _gain_table(folds: Sequence[FoldEvaluation], gain: Gain) -> Table:
     table = Table(
         title=f"The churn model's gain over each, mean of {len(folds)} folds [95 % interval, paired]",
         title_justify="left",
@@ -130,7 +135,7 @@ def _gain_table(folds: Sequence[FoldEvaluation]) -> Table:
         table.add_column(name, justify="left" if name == "model" else "right", no_wrap=True)
     for model in _models(folds[0]):
         compared = () if model == CHAMPION else ("auc", "log_loss")
-        gains = [_signed(_gain(folds, model, metric)) for metric in compared]
+        gains = [_signed(gain(model, metric)) for metric in compared]
         table.add_row(NAMES[model], f"{_mean(folds, model, 'auc'):.4f}", *gains)
     return table
 
@@ -157,11 +162,11 @@ def verdict(baseline: str, gain: Interval) -> str:
 
 
 def _best_baseline(folds: Sequence[FoldEvaluation], metric: str) -> str:
-    baselines = [model for model in _models(folds[0]) if model != CHAMPION]
-    return (min if metric in LOWER_IS_BETTER else max)(baselines, key=lambda model: _mean(folds, model, metric))
+    means = {model: _mean(folds, model, metric) for model in _models(folds[0]) if model != CHAMPION}
+    return str(best_by(metric, means))
 
 
-def _best_baseline_table(folds: Sequence[FoldEvaluation]) -> Table:
+def _best_baseline_table(folds: Sequence[FoldEvaluation], gain: Gain) -> Table:
     table = Table(
         title=f"Its gain over the best baseline in each metric, mean of {len(folds)} folds [95 % interval, paired]",
         title_justify="left",
@@ -170,8 +175,7 @@ def _best_baseline_table(folds: Sequence[FoldEvaluation]) -> Table:
         table.add_column(name, justify="left" if name in ("metric", "best baseline") else "right", no_wrap=True)
     for metric in DIRECTED:
         best = _best_baseline(folds, metric)
-        gain = _signed(_gain(folds, best, metric))
-        table.add_row(metric, f"{_mean(folds, CHAMPION, metric):.4f}", NAMES[best], gain)
+        table.add_row(metric, f"{_mean(folds, CHAMPION, metric):.4f}", NAMES[best], _signed(gain(best, metric)))
     return table
 
 

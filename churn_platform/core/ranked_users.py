@@ -3,7 +3,7 @@
 A resample is a row of counts, shape (resamples, users): how often each user was drawn.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -200,6 +200,13 @@ METRICS: dict[str, Callable[[_Resampled, int | None], Floats]] = {
     "calibration_intercept": _calibration_intercept,
 }
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
+
 BEST_AT_A_VALUE = frozenset({"calibration_slope", "calibration_intercept"})
 # Of these more, or less, is better, so that a model can gain over another.
 DIRECTED = tuple(metric for metric in METRICS if metric not in BEST_AT_A_VALUE)
+
+
+def best_by(metric: str, values: Mapping[str, float]) -> str | None:
+    """Of models by their value of a metric that has a direction, the name of the best, of equal ones the first; None
+    of none."""
+    return (min if metric in LOWER_IS_BETTER else max)(values, key=values.__getitem__, default=None)

@@ -15,7 +15,7 @@ from churn_platform.core.churn_model import TrainingReport
 from churn_platform.core.evaluation import ALL, CHAMPION, ELIGIBLE
 from churn_platform.core.gradient_boosting import BoostingParameters
 from churn_platform.core.held_out import FITTED_METRICS
-from churn_platform.core.ranked_users import LOWER_IS_BETTER
+from churn_platform.core.ranked_users import best_by
 from churn_platform.core.reason_words import Language
 from churn_platform.core.tuning import SPACE, Tuning
 from churn_platform.reports.page import render_page, write_file
@@ -195,13 +195,12 @@ class ModelReport:
         def compared(model: str) -> bool:
             return all((fold, ELIGIBLE, model, f"{metric}_gain") in self._cells for fold in self.dates)
 
-        baselines = [model for model in self.models if model != CHAMPION and compared(model)]
-        best = min if metric in LOWER_IS_BETTER else max
-        return best(
-            baselines,
-            key=lambda model: sum(self._cells[fold, ELIGIBLE, model, metric][0] for fold in self.dates),
-            default=None,
-        )
+        means = {
+            model: fmean(self._cells[fold, ELIGIBLE, model, metric][0] for fold in self.dates)
+            for model in self.models
+            if model != CHAMPION and compared(model)
+        }
+        return best_by(metric, means)
 
     def cell_of_all(self, fold: date, metric: str) -> str:
         """A figure of the model on all customers of the fold, eligible or not."""
