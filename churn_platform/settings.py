@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from churn_platform.core.reason_words import Language
-from churn_platform.core.snapshots import Windows
+from churn_platform.core.snapshots import MAXIMUM_FOLDS, Windows
 from churn_platform.errors import UsageError, suggest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -51,17 +51,29 @@ class ChurnDefinition(_Section):
 class Targets(_Section):
     """What a candidate must reach, out of time, before it may become champion."""
 
+    minimum_folds: int = Field(
+        default=1,
+        ge=1,
+        description="out-of-time tests; with the default windows a year of history has one, 18 months three",
+    )
     minimum_auc: Share = 0.6
     maximum_auc: Share = Field(default=0.95, description="above this model or feature is too good: look for a leak")
     better_out_of_time_because: str = Field(
         default="", description="why the model may do better than on its own training rows; empty: nobody has said why"
     )
-    minimum_ks: Share = 0.1
+    minimum_ks: Share = 0.25
     minimum_recall_at_capacity: Share = Field(default=0.0, description="share of churners that one campaign reaches")
     minimum_coverage: Share = Field(default=0.99, description="share of eligible customers with a score")
-    maximum_ece: Share = 0.25
-    maximum_psi: float = Field(default=1.0, ge=0, description="drift of the scores; where churn rates swing, it does")
+    maximum_ece: Share = 0.1
+    maximum_psi: float = Field(default=0.25, ge=0, description="drift of the scores; where churn rates swing, it does")
     beats_baselines: bool = Field(default=True, description="AUC at least that of every baseline, within its interval")
+
+    @field_validator("minimum_folds")
+    @classmethod
+    def _folds_in_reach(cls, folds: int) -> int:
+        if folds > MAXIMUM_FOLDS:
+            raise ValueError(f"a model is tested at {MAXIMUM_FOLDS} folds at most, so that more can never be met")
+        return folds
 
 
 class Campaign(_Section):
@@ -104,7 +116,9 @@ class Evaluation(_Section):
     """Dates that a published protocol prescribes. Left out, the platform chooses them from the data."""
 
     first_training_snapshot: date | None = Field(default=None, description="the first snapshot of the training grid")
-    folds: tuple[date, ...] = Field(default=(), max_length=3, description="out-of-time snapshots, on the grid or not")
+    folds: tuple[date, ...] = Field(
+        default=(), max_length=MAXIMUM_FOLDS, description="out-of-time snapshots, on the grid or not"
+    )
 
 
 class Readiness(_Section):
@@ -160,6 +174,15 @@ class ProductDefinition(_Section):
                     f"evaluation.folds: the label window of {earlier} ({window} days) reaches into {later}; "
                     "an honest test needs windows that do not overlap"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _folds_suffice(self) -> Self:
+        prescribed, asked = len(self.evaluation.folds), self.targets.minimum_folds
+        if 0 < prescribed < asked:
+            raise ValueError(
+                f"targets.minimum_folds: {asked} can never be met, for evaluation.folds prescribes {prescribed}"
+            )
         return self
 
     @cached_property

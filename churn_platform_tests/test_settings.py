@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from churn_platform.core.snapshots import MAXIMUM_FOLDS
+from churn_platform.demo import CONFIGURATION, HOME_FOLDERS
 from churn_platform.errors import UsageError
 from churn_platform.settings import (
     REPOSITORY,
@@ -111,6 +113,16 @@ def test_what_is_written_is_read(read: Read) -> None:
         ("[campaign]\nbudget = -1", "campaign.budget: Input should be greater than or equal to 0"),
         ("[campaign]\ncontact_cost = 0", "campaign.contact_cost: Input should be greater than 0"),
         ("[campaign]\nholdout_share = 1.5", "campaign.holdout_share: Input should be less than or equal to 1"),
+        ("[targets]\nminimum_folds = 0", "targets.minimum_folds: Input should be greater than or equal to 1 (found 0)"),
+        (
+            "[targets]\nminimum_folds = 4",
+            "targets.minimum_folds: Value error, a model is tested at 3 folds at most, "
+            "so that more can never be met (found 4)",
+        ),
+        (
+            "[targets]\nminimum_folds = 2\n[evaluation]\nfolds = [2024-06-01]",
+            "targets.minimum_folds: 2 can never be met, for evaluation.folds prescribes 1",
+        ),
         ("[targets]\nminimum_auc = 'high'", "targets.minimum_auc: Input should be a valid number"),
     ],
 )
@@ -173,6 +185,20 @@ def test_the_limits_of_the_readiness_do_not_change_the_version() -> None:
 def test_the_shipped_default_file_shows_the_defaults() -> None:
     shipped = read_definition(REPOSITORY / "churn_platform" / "datasets" / "default_churn.toml")
     assert shipped == ProductDefinition(auto_accept=True)
+
+
+def test_as_many_folds_as_are_tested_at_may_be_asked_for(read: Read) -> None:
+    assert read("").targets.minimum_folds == 1, "a year of history has no more"
+    assert read("[targets]\nminimum_folds = 3").targets.minimum_folds == MAXIMUM_FOLDS
+    prescribed = "[evaluation]\nfolds = [2024-06-01, 2024-01-01]"
+    assert read(f"[targets]\nminimum_folds = 2\n{prescribed}").targets.minimum_folds == 2
+
+
+@pytest.mark.parametrize("dataset", HOME_FOLDERS)
+def test_the_demos_ask_for_every_fold_and_for_what_a_campaign_reaches(dataset: str) -> None:
+    targets = read_definition(CONFIGURATION / f"{dataset.replace('-', '_')}_churn.toml").targets
+    assert targets.minimum_folds == MAXIMUM_FOLDS
+    assert targets.minimum_recall_at_capacity > 0.4
 
 
 def test_a_home_without_a_definition_has_all_defaults(tmp_path: Path) -> None:

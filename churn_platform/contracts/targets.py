@@ -16,6 +16,7 @@ EVALUATION = "model_evaluation"
 
 # target → (metric, aggregate over the folds)
 _AGGREGATES = {
+    "minimum_folds": ("auc", "nullif(count(DISTINCT fold), 0)"),
     "minimum_auc": ("auc", "avg(value)"),
     "maximum_auc": ("auc", "max(value)"),
     "not_better_than_in_sample": ("auc_surplus", "max(lower)"),
@@ -52,6 +53,7 @@ def targets_of(goals: Goals, version: str) -> list[Target]:
 
 def _own(name: str, goals: Goals, version: str) -> Target:
     metric, aggregate = _AGGREGATES[name]
+    written = "%d" if name == "minimum_folds" else "%.4f"
     measured = f"{_rows(version, metric)} AND model = {literal(CHAMPION)}"
     if name == "not_better_than_in_sample":
         because = goals.better_out_of_time_because
@@ -64,7 +66,7 @@ def _own(name: str, goals: Goals, version: str) -> Target:
     return _target(
         name,
         lambda scope: (
-            f"SELECT {aggregate} AS observed, printf('%.4f', {aggregate}) AS shown FROM {scope.audited} {measured}"
+            f"SELECT {aggregate} AS observed, printf('{written}', {aggregate}) AS shown FROM {scope.audited} {measured}"
         ),
         f"observed IS NULL OR {missed}",
         required=required,

@@ -6,6 +6,7 @@ contracts/targets.py turns them into rules on model_evaluation, warehouse/target
 from dataclasses import dataclass
 
 TARGETS = {
+    "minimum_folds": "The candidate was tested out of time at no fewer folds than the target.",
     "minimum_auc": "Mean out-of-time AUC over the folds is at least the target.",
     "maximum_auc": "No fold's AUC is above the ceiling; one that is too good hides a leak until shown otherwise.",
     "not_better_than_in_sample": "At no fold is the whole 95 % interval of the AUC above that of the training rows by "
@@ -26,6 +27,7 @@ class Goals:
     `better_out_of_time_because` is a person's explanation, which meets not_better_than_in_sample; empty without one.
     """
 
+    minimum_folds: int
     minimum_auc: float
     maximum_auc: float
     better_out_of_time_because: str

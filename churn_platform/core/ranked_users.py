@@ -200,7 +200,6 @@ METRICS: dict[str, Callable[[_Resampled, int | None], Floats]] = {
     "calibration_intercept": _calibration_intercept,
 }
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "ece"})
-
 BEST_AT_A_VALUE = frozenset({"calibration_slope", "calibration_intercept"})
 # Of these more, or less, is better, so that a model can gain over another.
 DIRECTED = tuple(metric for metric in METRICS if metric not in BEST_AT_A_VALUE)

@@ -31,7 +31,9 @@ minimum_retained = 100
 [targets]
 minimum_auc = 0.0
 maximum_auc = 1.0
+minimum_ks = 0.1
 maximum_ece = 1.0
+maximum_psi = 1.0
 beats_baselines = false
 """
 CHROMIUM_FLAGS = [

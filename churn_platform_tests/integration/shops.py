@@ -30,6 +30,7 @@ minimum_churned = 100
 minimum_retained = 100
 [targets]
 minimum_auc = 0.5
+minimum_ks = 0.1
 maximum_ece = 0.5
 [campaign]
 budget = 20.0

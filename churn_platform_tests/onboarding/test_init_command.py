@@ -10,7 +10,7 @@ import pytest
 from churn_platform import cli
 from churn_platform.errors import InputError
 from churn_platform.lake.mapping import read_mapping
-from churn_platform.settings import read_definition
+from churn_platform.settings import Targets, read_definition
 
 Write = Callable[[str, bytes | str], Path]
 Run = Callable[..., tuple[int, str]]
@@ -50,6 +50,7 @@ def test_it_prints_columns_returns_and_the_next_command(write: Write, run: Run, 
     definition = read_definition(Path(words[words.index("--definition") + 1]))
     assert mapping.source.name == "my-shop"
     assert definition.auto_accept
+    assert definition.targets == Targets(), "one fold is enough for the history of a year"
     assert sorted(path.name for path in (tmp_path / "my shop").iterdir()) == ["churn.toml", "mapping.toml"]
 
 

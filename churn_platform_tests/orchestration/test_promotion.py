@@ -29,8 +29,9 @@ def evaluated(shop: Shop) -> Shop:
         *(
             (version, CHAMPION, metric, 0.5, None, None)
             for version in ("v1", "v2")
-            for metric in ("ks", "recall_at_capacity", "psi")
+            for metric in ("ks", "recall_at_capacity")
         ),
+        *((version, CHAMPION, "psi", 0.05, None, None) for version in ("v1", "v2")),
         *((version, CHAMPION, "coverage", 1.0, None, None) for version in ("v1", "v2")),
         ("v1", "logistic", "auc_gain", 0.01, 0.0, 0.02),
         ("v2", CHAMPION, "auc", 0.5, 0.48, 0.52),

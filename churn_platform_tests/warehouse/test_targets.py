@@ -39,6 +39,7 @@ GOOD: list[Row] = [
 ]
 
 GOALS = Goals(
+    minimum_folds=2,
     minimum_auc=0.6,
     maximum_auc=0.95,
     better_out_of_time_because="",
@@ -50,6 +51,7 @@ GOALS = Goals(
     beats_baselines=True,
 )
 MEASURE = {  # target → the metric without which it is not measured
+    "minimum_folds": "auc",
     "minimum_auc": "auc",
     "maximum_auc": "auc",
     "not_better_than_in_sample": "auc_surplus",
@@ -94,6 +96,7 @@ def test_a_good_candidate_meets_every_target_and_sees_what_was_observed(
     insert(evaluations, GOOD)
     found = judged(evaluations)
     assert missed(found) == []
+    assert (found["minimum_folds"].observed, found["minimum_folds"].required) == ("2", "≥ 2")
     assert (found["minimum_auc"].observed, found["minimum_auc"].required) == ("0.7900", "≥ 0.6")
     assert (found["maximum_auc"].observed, found["maximum_auc"].required) == ("0.8000", "≤ 0.95")
     assert (found["maximum_ece"].observed, found["maximum_ece"].required) == ("0.0300", "≤ 0.25")
@@ -120,6 +123,32 @@ def test_the_mean_over_the_folds_or_its_worst_decides(
     insert(evaluations, GOOD)
     assert missed(judged(evaluations, replace(GOALS, **{name: met}))) == []  # type: ignore[arg-type]
     assert missed(judged(evaluations, replace(GOALS, **{name: not_met}))) == [name]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("folds", "not_met"), [(1, []), (2, []), (3, ["minimum_folds"])])
+def test_a_candidate_that_was_tested_at_too_few_folds_is_refused(
+    evaluations: duckdb.DuckDBPyConnection, folds: int, not_met: list[str]
+) -> None:
+    insert(evaluations, GOOD)
+    assert missed(judged(evaluations, replace(GOALS, minimum_folds=folds))) == not_met
+
+
+def test_a_fold_counts_once_and_only_where_the_candidate_itself_was_ranked_on_the_eligible(
+    evaluations: duckdb.DuckDBPyConnection,
+) -> None:
+    insert(evaluations, GOOD)
+    twice_or_not_its_own = [
+        ("v1", date(2025, 1, 1), "eligible", OWN, "auc"),
+        ("v1", date(2025, 6, 1), "all", OWN, "auc"),
+        ("v1", date(2025, 6, 1), "eligible", "recency_rule", "auc"),
+        ("v1", date(2025, 6, 1), "eligible", OWN, "brier"),
+        ("v2", date(2025, 6, 1), "eligible", OWN, "auc"),
+    ]
+    for row in twice_or_not_its_own:
+        evaluations.execute("INSERT INTO model_evaluation VALUES (?, ?, ?, ?, ?, 0.7, NULL, NULL)", row)
+    found = judged(evaluations, replace(GOALS, minimum_folds=3))
+    assert missed(found) == ["minimum_folds"]
+    assert (found["minimum_folds"].observed, found["minimum_folds"].required) == ("2", "≥ 3")
 
 
 def test_a_target_without_a_measurement_is_missed_and_so_are_all_where_there_is_none(
@@ -196,8 +225,9 @@ def test_every_verdict_is_kept_among_the_quality_results(evaluations: duckdb.Duc
         "SELECT run_id, table_name, expectation, severity, status, observed, failing_rows FROM quality_results"
     ).fetchall()
     assert [row[2] for row in kept] == list(TARGETS)
-    assert kept[0] == ("r1", "model_evaluation", "minimum_auc", "critical", "failed", "0.7900", 1)
-    assert {row[4:5] + row[6:] for row in kept[1:]} == {("passed", 0)}
+    [failed] = [row for row in kept if row[4] != "passed"]
+    assert failed == ("r1", "model_evaluation", "minimum_auc", "critical", "failed", "0.7900", 1)
+    assert {row[6] for row in kept if row != failed} == {0}
     judged(evaluations)
     again = "SELECT count(*), count(*) FILTER (status = 'passed') FROM quality_results"
     assert evaluations.execute(again).fetchall() == [(len(TARGETS), len(TARGETS))], "a later result of a run wins"
