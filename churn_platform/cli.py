@@ -196,7 +196,7 @@ def restate(
     print_restatement(outcome, console)
     for run in outcome.runs:
         _print_failures(run)
-    raise typer.Exit(0 if all(run.succeeded for run in outcome.runs) else 1)
+    raise typer.Exit(0 if all(run.succeeded and not run.red_checks for run in outcome.runs) else 1)
 
 
 @app.command()
@@ -311,6 +311,8 @@ def _print_failures(run: RunOutcome) -> None:
     for step, told in run.failures.items():
         complaints.print(f"[bold red]{step} failed:[/] ", end="")
         complaints.print(told, markup=False, highlight=False, soft_wrap=True)
+    for check in run.red_checks:
+        complaints.print(f"[bold yellow]check not met:[/] {check}")
 
 
 def _report(home: Home, outcome: LifecycleOutcome) -> None:
@@ -318,8 +320,6 @@ def _report(home: Home, outcome: LifecycleOutcome) -> None:
         console.print(note, markup=False, highlight=False)
     for run in filter(None, (outcome.main, outcome.fallback)):
         _print_failures(run)
-        for check in run.red_checks:
-            complaints.print(f"[bold yellow]check not met:[/] {check}")
     if outcome.scored_by is None:
         complaints.print("Nothing was published; the file of the last good run is unchanged.")
     else:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from churn_platform.settings import REPOSITORY, Home
 from churn_platform.simulator.shop import write_shop
 from churn_platform.simulator.shop_settings import ShopSettings
+from churn_platform_tests.browser.chinese import in_chinese
 from churn_platform_tests.browser.ui_server import UiServer
 
 SCREENSHOTS = REPOSITORY / "screenshots"
@@ -63,6 +64,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, f"churn run ended with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return Home(folder / "home")
+
+
+@pytest.fixture(scope="session")
+def chinese_home(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The same home with its reports in Chinese."""
+    return in_chinese(home, tmp_path_factory.mktemp("chinese") / "home")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ from base64 import b64decode
 from html.parser import HTMLParser
 
 # Names of measures, methods and units that Chinese readers use as they are.
-TERMS = frozenset(["AUC", "BG", "Brier", "CSI", "ECE", "EMP", "KS", "NBD", "PR", "PSI", "ROC", "UTC", "nat"])
+TERMS = frozenset(
+    ["AUC", "BG", "Brier", "CSI", "ECE", "EMP", "KS", "Kaplan", "Meier", "NBD", "PR", "PSI", "ROC", "UTC", "nat"]
+)
 _VOID = frozenset({"br", "img", "link", "meta"})
 _IMAGE = re.compile(r"data:image/svg\+xml;base64,(.+)")
 
