@@ -4,14 +4,16 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from churn_platform.errors import InputError, UsageError, suggest
 from churn_platform.lake.journal import sync_to_disk
+from churn_platform.whole_file import written_whole
 
 MANIFEST = "manifest.json"
+METRICS = "metrics.json"
 # The manifest's own hash, of what it says without it.
 SEAL = "sha256"
 
@@ -46,6 +48,15 @@ class ModelStore:
         draft.rename(target)
         sync_to_disk(self.folder)
         return target
+
+    def keep_metrics(self, version: str, metrics: Sequence[Mapping[str, Any]]) -> None:
+        """Write beside a model how it did out of time, in place of what was there; dates as ISO text.
+
+        A model is saved before it is tested, so that this file is none of those that the manifest seals.
+        """
+        with written_whole(self.folder / version / METRICS) as draft:
+            told = json.dumps({"model_version": version, "metrics": metrics}, indent=2, default=str)
+            _write_durably(draft, told.encode())
 
     def manifest(self, version: str) -> dict[str, Any]:
         """What `save` was told of the model, and its file hashes.

@@ -1,11 +1,13 @@
 """One command from raw events to the published file, and the same again."""
 
+import json
 from datetime import date
 
 import pytest
 
 from churn_platform.lake.ledger import Ledger
 from churn_platform.launch import run_job
+from churn_platform.registry.registry import ModelRegistry
 from churn_platform.sql.library import default_library
 from churn_platform_tests.integration.conftest import SmallShop
 from churn_platform_tests.integration.shops import SIMULATED_MAPPING, churn, content, rows
@@ -84,8 +86,20 @@ def test_the_model_is_evaluated_on_the_eligible_on_all_and_by_stage(small_shop: 
     assert rows(published, by_stage.format("")) == many
     assert rows(published, by_stage.format(" AND segment NOT IN ('lost', 'prospect')")) == few
     measured = "SELECT count(DISTINCT metric) FROM model_evaluation WHERE model = 'churn_model' AND population = '{}'"
-    assert rows(published, measured.format("eligible")) == [(22,)]
+    assert rows(published, measured.format("eligible")) == [(32,)]
     assert rows(published, measured.format("all")) == [(16,)]
+
+
+def test_the_metrics_of_a_model_stand_in_its_folder_too(small_shop: SmallShop) -> None:
+    champion = ModelRegistry(small_shop.home.registry_file).champion()
+    file = small_shop.home.models / str(champion) / "metrics.json"
+    kept = json.loads(file.read_text())["metrics"]
+    published = rows(
+        small_shop.home.published_file,
+        "SELECT fold::VARCHAR, population, metric, value, lower, upper FROM model_evaluation"
+        f" WHERE model = 'churn_model' AND model_version = '{champion}'",
+    )
+    assert sorted(map(str, published)) == sorted(str(tuple(row.values())) for row in kept)
 
 
 def test_the_scores_are_of_the_newest_snapshot_and_explained(small_shop: SmallShop) -> None:

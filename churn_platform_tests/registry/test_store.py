@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_a_model_is_read_as_it_was_saved(store: ModelStore) -> None:
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()},
     }
     assert sorted(path.name for path in folder.iterdir()) == ["calibration.json", "manifest.json", "model.ubj"]
+
+
+def test_how_it_was_tested_stands_beside_a_model_and_is_no_part_of_it(store: ModelStore) -> None:
+    folder = store.save("v1", FILES, {})
+    for auc in (0.7, 0.8):
+        store.keep_metrics("v1", [{"fold": date(2025, 6, 1), "metric": "auc", "value": auc, "lower": None}])
+    told = json.loads((folder / "metrics.json").read_text())
+    assert told == {
+        "model_version": "v1",
+        "metrics": [{"fold": "2025-06-01", "metric": "auc", "value": 0.8, "lower": None}],
+    }
+    assert store.load("v1") == FILES
 
 
 def test_models_are_listed_by_name(store: ModelStore) -> None:

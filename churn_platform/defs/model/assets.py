@@ -9,6 +9,7 @@ import polars as pl
 from churn_platform.contracts import targets
 from churn_platform.core import acceptance, segment_evaluation, survival, survival_evaluation
 from churn_platform.core.acceptance import TARGETS
+from churn_platform.core.evaluation import CHAMPION
 from churn_platform.core.snapshots import require_folds
 from churn_platform.errors import ChurnError, InputError, NotEnoughData
 from churn_platform.orchestration import segments_of_folds, survival_view, tuned
@@ -135,6 +136,7 @@ def _evaluations(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFr
         everyone=everyone,
     )
     keep_predictions(shop, name, predictions)
+    shop.models.keep_metrics(name, new.filter(model=CHAMPION).drop("model_version", "model").to_dicts())
     return pl.concat([*others, new.select(columns)])
 
 
