@@ -163,7 +163,7 @@ def verdict(baseline: str, gain: Interval) -> str:
 
 def _best_baseline(folds: Sequence[FoldEvaluation], metric: str) -> str:
     means = {model: _mean(folds, model, metric) for model in _models(folds[0]) if model != CHAMPION}
-    return str(best_by(metric, means))
+    return best_by(metric, means)
 
 
 def _best_baseline_table(folds: Sequence[FoldEvaluation], gain: Gain) -> Table:

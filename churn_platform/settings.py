@@ -54,7 +54,7 @@ class Targets(_Section):
     minimum_folds: int = Field(
         default=1,
         ge=1,
-        description="out-of-time tests; with the default windows a year of history has one, 18 months three",
+        description="out-of-time tests; with the default windows a history of a year has one, of 18 months three",
     )
     minimum_auc: Share = 0.6
     maximum_auc: Share = Field(default=0.95, description="above this model or feature is too good: look for a leak")

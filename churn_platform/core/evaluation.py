@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from churn_platform.core.bgnbd_scorer import BGNBD, BetaGeometricScorer, missing_history
 from churn_platform.core.churn_model import ChurnModel
 from churn_platform.core.gradient_boosting import BoostingParameters
-from churn_platform.core.held_out import FITTED_METRICS, fitted_metrics, held_out_metrics
+from churn_platform.core.held_out import fitted_metrics, held_out_metrics
 from churn_platform.core.logistic_baseline import LogisticBaseline
 from churn_platform.core.metrics import Interval, evaluate_models
 from churn_platform.core.psi import psi_interval
@@ -212,7 +212,7 @@ def _on_eligible(
     rows = [
         *_tested(fold, ELIGIBLE, test["churned"].to_numpy(), out_of_time, protocol),
         *_against_training(fold, training, in_sample, drift),
-        *_of_champion(fold, {f"in_sample_{metric}": fitted[metric] for metric in FITTED_METRICS}),
+        *_of_champion(fold, {f"in_sample_{metric}": value for metric, value in fitted.items()}),
         *_of_champion(fold, {f"out_of_sample_{metric}": value for metric, value in held_out.items()}),
     ]
     return [*rows, _surplus(rows)], _predictions(test, features, out_of_time)
@@ -243,15 +243,16 @@ def _against_training(
     outcome = training["churned"].to_numpy()
     rows: list[Row] = []
     for model, probability in in_sample.items():
-        learnt = snapshot_means(training["snapshot_date"], outcome, probability, ["auc"])["auc"]
         moved = drift[model]
-        rows.append((fold, ELIGIBLE, model, "in_sample_auc", learnt, None, None))
         rows.append((fold, ELIGIBLE, model, "psi", moved.value, moved.lower, moved.upper))
+        if model != CHAMPION:
+            learnt = snapshot_means(training["snapshot_date"], outcome, probability, ["auc"])["auc"]
+            rows.append((fold, ELIGIBLE, model, "in_sample_auc", learnt, None, None))
     return rows
 
 
 def _of_champion(fold: date, found: dict[str, float]) -> list[Row]:
-    """Its figures without interval."""
+    """Figures of the champion that have no interval."""
     return [(fold, ELIGIBLE, CHAMPION, metric, value, None, None) for metric, value in found.items()]
 
 

@@ -82,7 +82,8 @@ def _divergences(first: NDArray[np.number], seconds: NDArray[np.number]) -> Floa
 
     def shares(rows: NDArray[np.number]) -> Floats:
         counted = np.where(filled, rows + PSEUDO_COUNT, 0.0)
-        return np.where(filled, counted / counted.sum(axis=1, keepdims=True), 1.0)
+        ones, total = np.ones_like(counted), counted.sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(counted, total, out=ones, where=filled))
 
     before, after = shares(first), shares(seconds)
     return np.asarray(((after - before) * np.log(after / before)).sum(axis=1))

@@ -205,7 +205,7 @@ BEST_AT_A_VALUE = frozenset({"calibration_slope", "calibration_intercept"})
 DIRECTED = tuple(metric for metric in METRICS if metric not in BEST_AT_A_VALUE)
 
 
-def best_by(metric: str, values: Mapping[str, float]) -> str | None:
-    """Of models by their value of a metric that has a direction, the name of the best, of equal ones the first; None
-    of none."""
-    return (min if metric in LOWER_IS_BETTER else max)(values, key=values.__getitem__, default=None)
+def best_by(metric: str, values: Mapping[str, float]) -> str:
+    """Of one or more models by their value of a metric that has a direction, the name of the best, of equal ones the
+    first."""
+    return (min if metric in LOWER_IS_BETTER else max)(values, key=values.__getitem__)

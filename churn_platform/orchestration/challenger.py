@@ -25,7 +25,7 @@ from churn_platform.orchestration.snapshot_scores import CUSTOMERS_AT_ONCE
 from churn_platform.reports.challenger import ChallengerReport, write_report
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import table_exists
-from churn_platform.warehouse.frames import read_frame, read_parts
+from churn_platform.warehouse.frames import key_ranges, read_frame
 
 SHADOW_COLUMNS = {
     "snapshot_date": pl.Date,
@@ -82,15 +82,20 @@ def shadow_scores(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataF
     found = find_challenger(shop)
     if found is None or found.model is None:
         return pl.DataFrame(schema=SHADOW_COLUMNS)
-    parts = read_parts(
-        connection,
+    query = (
         "SELECT features.*, scores.churn_probability AS champion_probability, scores.risk_band AS champion_band,"
         " scores.model_version AS champion_version, scores.scored_by, scores.expected_value,"
         " scores.definition_version"
         f" FROM churn_scores AS scores JOIN (FROM {all_features()}) AS features USING (snapshot_date, user_id)"
-        " WHERE snapshot_date = $newest ORDER BY user_id",
-        {"newest": shop.plan.newest},
-        rows=CUSTOMERS_AT_ONCE,
+        " WHERE snapshot_date = $newest AND user_id BETWEEN $first AND $last ORDER BY user_id"
+    )
+    newest = {"newest": shop.plan.newest}
+    scored = read_frame(
+        connection, "SELECT user_id FROM churn_scores WHERE snapshot_date = $newest ORDER BY user_id", newest
+    )
+    parts = (
+        read_frame(connection, query, {**newest, **part})
+        for part in key_ranges(scored["user_id"], rows=CUSTOMERS_AT_ONCE)
     )
     said = pl.col("challenger_probability")
     shadows = [

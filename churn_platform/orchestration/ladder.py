@@ -19,7 +19,7 @@ from churn_platform.core.matched_loss import sigmoid
 from churn_platform.core.reasons import Catalogue, single_reasons, top_reasons
 from churn_platform.core.recency_rule import RecencyRule
 from churn_platform.core.scoring import rule_margin, rule_reasons
-from churn_platform.errors import NotEnoughData, OutdatedModel
+from churn_platform.errors import InputError, NotEnoughData, OutdatedModel, UsageError
 from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.reason_catalogue import reason_catalogue
 from churn_platform.orchestration.shop import Shop
@@ -117,12 +117,17 @@ def _without_model(shop: Shop, connection: duckdb.DuckDBPyConnection, why: str) 
 def _rule_tested_better(shop: Shop, connection: duckdb.DuckDBPyConnection) -> str:
     """That the recency rule tells churners apart better than the BG/NBD, by the newest candidate's tests; else empty.
 
-    Tests under another product definition, with other labels, do not count.
+    Tests under another product definition, with other labels, do not count, nor those of a candidate whose manifest is
+    damaged: which one it was is then unknown.
     """
     newest = shop.registry.candidate()
-    if newest is None or not table_exists(connection, EVALUATION) or not shop.models.exists(newest):
+    if newest is None or not table_exists(connection, EVALUATION):
         return ""
-    if shop.models.manifest(newest)["definition_version"] != shop.definition.version:
+    try:
+        learnt = shop.models.manifest(newest)["definition_version"]
+    except (InputError, UsageError):
+        return ""
+    if learnt != shop.definition.version:
         return ""
     tested = connection.execute(
         f"SELECT model, avg(value) FROM {EVALUATION} WHERE model_version = $newest AND population = $population"
@@ -130,7 +135,7 @@ def _rule_tested_better(shop: Shop, connection: duckdb.DuckDBPyConnection) -> st
         {"newest": newest, "population": ELIGIBLE},
     ).fetchall()
     auc = dict(tested)
-    if auc.get(RECENCY_RULE, 0.0) <= auc.get(BGNBD, 0.0):
+    if not {BGNBD, RECENCY_RULE} <= auc.keys() or auc[RECENCY_RULE] <= auc[BGNBD]:
         return ""
     return f"the recency rule tested better than BG/NBD (AUC {auc[RECENCY_RULE]:.3f} against {auc[BGNBD]:.3f})"
 

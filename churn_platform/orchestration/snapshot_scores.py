@@ -1,6 +1,6 @@
-"""The scores of a snapshot, some of its customers at a time: memory grows with the scores, not with the features."""
+"""The scores of a snapshot, made for some of its customers at a time: only scores are held of all, not features."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import duckdb
 import numpy as np
@@ -12,7 +12,7 @@ from churn_platform.errors import NotEnoughData
 from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.ladder import MODEL, Scorer, choose_scorer
 from churn_platform.orchestration.shop import Shop
-from churn_platform.warehouse.frames import read_parts
+from churn_platform.warehouse.frames import key_ranges, read_frame
 
 Flags = NDArray[np.bool_]
 
@@ -20,11 +20,7 @@ CUSTOMERS_AT_ONCE = 50_000
 # Exact contributions take a thousand times as long as a score: they are for those whom a campaign may reach.
 EXACT_REASONS = 100_000
 
-ELIGIBLE = (
-    f"SELECT features.*, coalesce(spend_if_staying, 0) AS expected_value FROM (FROM {all_features()}) AS features"
-    " LEFT JOIN purchase_forecast USING (snapshot_date, user_id)"
-    " WHERE snapshot_date = $newest AND features.is_eligible ORDER BY user_id"
-)
+ELIGIBLE_USERS = "SELECT user_id FROM user_features WHERE snapshot_date = $newest AND is_eligible ORDER BY user_id"
 
 
 def score_snapshot(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -35,6 +31,13 @@ def score_snapshot(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.Data
         InputError: as `choose_scorer`, or a feature of the champion is missing.
     """
     definition, newest = shop.definition, shop.plan.newest
+    eligible = read_frame(connection, ELIGIBLE_USERS, {"newest": newest})["user_id"]
+    if eligible.is_empty():
+        raise NotEnoughData(
+            f"No customer had an activity ({', '.join(definition.churn.activity)}) in the "
+            f"{definition.churn.lookback_days} days before {newest}, so there is nobody to score. "
+            "Load newer events, or lengthen lookback_days in churn.toml."
+        )
     scorer = choose_scorer(shop, connection)
     stamp = Stamp(
         snapshot=newest,
@@ -45,23 +48,29 @@ def score_snapshot(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.Data
         valid_days=definition.scores.valid_days,
     )
 
-    def parts() -> Iterable[pl.DataFrame]:
-        return read_parts(connection, ELIGIBLE, {"newest": newest}, rows=CUSTOMERS_AT_ONCE)
+    query = customers_to_score()
 
-    scores = score_parts(parts, scorer, shop.bands, stamp)
-    if scores is None:
-        raise NotEnoughData(
-            f"No customer had an activity ({', '.join(definition.churn.activity)}) in the "
-            f"{definition.churn.lookback_days} days before {newest}, so there is nobody to score. "
-            "Load newer events, or lengthen lookback_days in churn.toml."
-        )
-    return scores
+    def parts() -> Iterator[pl.DataFrame]:
+        for part in key_ranges(eligible, rows=CUSTOMERS_AT_ONCE):
+            yield read_frame(connection, query, {"newest": newest, **part})
+
+    return score_parts(parts, scorer, shop.bands, stamp)
+
+
+def customers_to_score() -> str:
+    """SQL that selects the eligible customers from $first to $last at the snapshot $newest, in the order of their ids:
+    their features, and expected_value."""
+    return (
+        f"SELECT features.*, coalesce(spend_if_staying, 0) AS expected_value FROM (FROM {all_features()}) AS features"
+        " LEFT JOIN purchase_forecast USING (snapshot_date, user_id)"
+        " WHERE snapshot_date = $newest AND features.is_eligible AND user_id BETWEEN $first AND $last ORDER BY user_id"
+    )
 
 
 def score_parts(
     parts: Callable[[], Iterable[pl.DataFrame]], scorer: Scorer, bands: Bands, stamp: Stamp
-) -> pl.DataFrame | None:
-    """The rows of churn_scores, in the order of the parts; None where there are no parts.
+) -> pl.DataFrame:
+    """The rows of churn_scores, in the order of the parts, of which there is at least one.
 
     The customers are gone through twice: once for their scores, and, once it is known who is at the highest risk, for
     their reasons, which are exact for the EXACT_REASONS of these.
@@ -71,8 +80,6 @@ def score_parts(
             expected_value, snapshot_date and the features.
     """
     scored = [_scored(users, scorer) for users in parts()]
-    if not scored:
-        return None
     customers = pl.concat(scored)
     risk = customers["probability"].to_numpy()
     exact = _riskiest(risk, EXACT_REASONS if scorer.rung == MODEL else len(risk))

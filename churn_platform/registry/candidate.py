@@ -22,6 +22,7 @@ from churn_platform.core import (
     calibration_line,
     churn_model,
     contributions,
+    curves,
     evaluation,
     feature_matrix,
     gradient_boosting,
@@ -48,7 +49,7 @@ from churn_platform.registry.store import ModelStore
 
 LIBRARIES = ("xgboost-cpu", "xgboost", "scikit-learn", "scipy", "numpy", "polars", "duckdb")
 RECIPE = (
-    bgnbd, bgnbd_scorer, binning, calibration_line, churn_model, contributions, evaluation, feature_matrix,
+    bgnbd, bgnbd_scorer, binning, calibration_line, churn_model, contributions, curves, evaluation, feature_matrix,
     gradient_boosting, held_out, logistic_baseline, matched_loss, maximum_profit, metrics, psi, purging,
     ranked_users, recency_rule, rhythm_rule, season, snapshot_means,
 )  # fmt: skip

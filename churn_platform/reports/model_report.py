@@ -200,7 +200,7 @@ class ModelReport:
             for model in self.models
             if model != CHAMPION and compared(model)
         }
-        return best_by(metric, means)
+        return best_by(metric, means) if means else None
 
     def cell_of_all(self, fold: date, metric: str) -> str:
         """A figure of the model on all customers of the fold, eligible or not."""

@@ -1,4 +1,4 @@
-"""Query results as Polars frames, whole or in parts."""
+"""Query results as Polars frames, and the parts in which to read long ones."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,11 +18,14 @@ def read_frame(
     return pl.DataFrame(connection.execute(query, parameters).to_arrow_table())
 
 
-def read_parts(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any], *, rows: int
-) -> Iterator[pl.DataFrame]:
-    """The rows of a query with named parameters, at most so many at a time.
+def key_ranges(keys: pl.Series, *, rows: int) -> Iterator[dict[str, Any]]:
+    """The parameters $first and $last of a query that reads at most so many rows at a time, by a key in order.
 
-    Until the last part is read, the connection must run no other query.
+    Reading in parts keeps memory from growing with the number of rows; a stream of them all, in order, would have
+    DuckDB sort whole rows first.
+
+    Args:
+        keys: of all rows, each once, ascending.
     """
-    yield from map(pl.DataFrame, connection.execute(query, parameters).to_arrow_reader(rows))
+    for part in (keys.slice(start, rows) for start in range(0, len(keys), rows)):
+        yield {"first": part[0], "last": part[-1]}

@@ -31,10 +31,15 @@ from churn_platform.core.reasons import top_reasons
 from churn_platform.orchestration.feature_tables import feature_tables
 from churn_platform.orchestration.reason_catalogue import reason_catalogue
 from churn_platform.orchestration.shop import Shop
-from churn_platform.orchestration.snapshot_scores import CUSTOMERS_AT_ONCE, ELIGIBLE, EXACT_REASONS
+from churn_platform.orchestration.snapshot_scores import (
+    CUSTOMERS_AT_ONCE,
+    ELIGIBLE_USERS,
+    EXACT_REASONS,
+    customers_to_score,
+)
 from churn_platform.settings import REPOSITORY
 from churn_platform.warehouse.connection import open_database
-from churn_platform.warehouse.frames import read_frame
+from churn_platform.warehouse.frames import key_ranges, read_frame
 from churn_platform_tests.benchmarks.processes import told_by
 
 Result = TypeVar("Result")
@@ -58,7 +63,9 @@ def main() -> None:
     copy_customers(shop, tables, given.customers)
     asset = told_by("scoring_side", given.home, tables)
     with open_database(tables, read_only=True) as connection:
-        users = read_frame(connection, ELIGIBLE, {"newest": shop.plan.newest})
+        newest = {"newest": shop.plan.newest}
+        [everybody] = key_ranges(read_frame(connection, ELIGIBLE_USERS, newest)["user_id"], rows=2 * given.customers)
+        users = read_frame(connection, customers_to_score(), newest | everybody)
     tables.unlink()
     found = compare(ChurnModel.load(shop.models.load(champion)), users)
     bare = sum(one["bare_seconds"] for one in found.values())

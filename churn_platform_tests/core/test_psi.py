@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from churn_platform.core.psi import psi, psi_interval
+from churn_platform.core.psi import divergence, psi, psi_interval
 from churn_platform.errors import InputError, NotEnoughData
 
 samples = st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=80)
@@ -96,3 +96,8 @@ def test_a_null_that_no_resample_draws_is_no_bin() -> None:
     assert psi_interval([0.0] * 9, [0.0] * 9).upper == 0.0
     found = psi_interval([0.0] * 1000, [0.0] * 999 + [float("nan")])
     assert 0 <= found.lower <= found.value <= found.upper
+
+
+def test_two_sides_without_rows_have_not_moved() -> None:
+    with np.errstate(all="raise"):
+        assert divergence([0, 0], [0, 0]) == 0.0

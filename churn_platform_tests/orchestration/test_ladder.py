@@ -184,6 +184,25 @@ def test_tests_of_another_definition_or_candidate_do_not_choose_the_rung(
     assert choose_scorer(shop, connection).rung == "bgnbd"
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"files": {}, "sha256": "of another"}'])
+def test_a_candidate_with_a_damaged_manifest_does_not_stop_the_lower_rungs(
+    shop: Shop, connection: duckdb.DuckDBPyConnection, content: bytes
+) -> None:
+    make_champion(shop, shop.definition.version)
+    shop.registry.roll_back("v1", actor="Ada", at=NOON, reason="complaints")
+    evaluated(connection, "v1", bgnbd=0.6, rule=0.8)
+    (shop.home.models / "v1" / "manifest.json").write_bytes(content)
+    assert choose_scorer(shop, connection).rung == "bgnbd"
+
+
+def test_where_only_the_rule_was_tested_bgnbd_goes_first(shop: Shop, connection: duckdb.DuckDBPyConnection) -> None:
+    make_champion(shop, shop.definition.version)
+    shop.registry.roll_back("v1", actor="Ada", at=NOON, reason="complaints")
+    evaluated(connection, "v1", bgnbd=0.6, rule=0.8)
+    connection.execute(f"DELETE FROM model_evaluation WHERE model = '{BGNBD}'")
+    assert choose_scorer(shop, connection).rung == "bgnbd"
+
+
 @pytest.mark.parametrize("outcome", [0, 1])
 def test_where_all_had_the_same_outcome_the_rule_scores_by_the_silence(
     shop: Shop, connection: duckdb.DuckDBPyConnection, outcome: int
