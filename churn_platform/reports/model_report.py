@@ -92,6 +92,8 @@ class AcceptanceRecord:
         stability: metric → its figure at each fold.
         features: the strongest, as in the presentation.
         better_out_of_time: folds at which the model did better than on its own training rows.
+        best_baseline: by its mean AUC; empty where none was compared, and in records of earlier versions.
+        not_clearly_better: folds at which the interval of the model's gain in AUC over that one reaches down to 0.
         seasonal, absent, feature_count: as in ModelReport.
         judged_at: UTC.
     """
@@ -111,6 +113,8 @@ class AcceptanceRecord:
     absent: int
     feature_count: int
     judged_at: datetime
+    best_baseline: str = ""
+    not_clearly_better: Sequence[date] = ()
 
     @property
     def met(self) -> bool:
@@ -221,8 +225,14 @@ class ModelReport:
         measured = [figure[0] for figure in found if figure]
         return _shown(metric, (fmean(measured), None, None)) if len(measured) == len(found) else ""
 
+    def not_clearly_better(self, baseline: str) -> list[date]:
+        """The folds at which the interval of the model's gain in AUC over a baseline does not lie above 0."""
+        gains = {fold: self._cells.get((fold, ELIGIBLE, baseline, "auc_gain")) for fold in self.dates}
+        return [fold for fold, gain in gains.items() if gain and (gain[1] is None or gain[1] <= 0)]
+
     def record(self) -> AcceptanceRecord:
         """What the acceptance tells of it."""
+        best = self.best_baseline("auc") or ""
         return AcceptanceRecord(
             version=self.version,
             source=self.source,
@@ -241,6 +251,8 @@ class ModelReport:
             absent=self.absent,
             feature_count=self.feature_count,
             judged_at=self.made_at,
+            best_baseline=best,
+            not_clearly_better=self.not_clearly_better(best),
         )
 
 
@@ -348,6 +360,9 @@ def _limits(record: AcceptanceRecord, told: Mapping[str, str]) -> list[str]:
         found.append(told["limit_season"])
     if record.absent:
         found.append(told["limit_absent"].format(count=record.absent, all=record.feature_count))
+    if record.not_clearly_better:
+        folds = ", ".join(map(str, record.not_clearly_better))
+        found.append(told["limit_baseline"].format(baseline=told[record.best_baseline], folds=folds))
     if record.better_out_of_time:
         found.append(told["limit_unusual"].format(folds=", ".join(map(str, record.better_out_of_time))))
     return [*found, told["limit_cause"]]

@@ -292,6 +292,20 @@ def test_what_was_judged_is_kept_and_a_later_page_tells_the_same(tmp_path: Path)
     assert read_record(tmp_path / "elsewhere") is None
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "not clearly better than"), ("zh", "并未明显优于")])
+def test_a_model_that_does_not_clearly_beat_the_best_baseline_says_at_which_folds(
+    language: Language, told: str, tmp_path: Path
+) -> None:
+    clear = report()
+    assert not any(told in page for page in pages(clear, tmp_path, language))
+    lower = pl.when(metric="auc_gain", fold=FOLDS[1]).then(0.0).otherwise("lower").alias("lower")
+    unclear = replace(clear, evaluation=clear.evaluation.with_columns(lower))
+    for page in pages(unclear, tmp_path, language):
+        [limit] = [line for line in page.split("<li>") if told in line]
+        assert words(language)["bgnbd"] in limit
+        assert [str(day) in limit.split("</li>")[0] for day in FOLDS] == [False, True, False]
+
+
 def test_limits_are_told_and_a_model_that_is_better_out_of_time_asks_for_an_explanation(tmp_path: Path) -> None:
     _, usual = pages(report(), tmp_path)
     assert "8 of 170 features are empty" in usual and "how the season moves" in usual
