@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from churn_platform.contracts.quoting import quoted
-from churn_platform.defs.scores import assets as score_assets
 from churn_platform.launch import run_job
+from churn_platform.orchestration import snapshot_scores
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.gate import write_audit_publish
 from churn_platform.warehouse.partition import Partition
@@ -59,9 +59,9 @@ def rows_of_quarantine(shop: SmallShop, table: str, run_id: str) -> list[tuple[o
 def test_a_bad_score_stops_the_python_built_table_and_all_after_it(
     shop_copy: SmallShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good = score_assets.score
+    good = snapshot_scores.score
     monkeypatch.setattr(
-        score_assets,
+        snapshot_scores,
         "score",
         lambda *given: good(*given).with_columns(churn_probability=pl.col("churn_probability") + 1),
     )
