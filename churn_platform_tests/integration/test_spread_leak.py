@@ -7,6 +7,7 @@ traces before each snapshot, and restates its history accordingly; since June it
 - `maximum_auc` refuses what is too good at a fold, however old the leak is.
 - `not_better_than_in_sample` refuses what is better at a fold than at the snapshots that the model learnt from: a leak
   that has grown. One that was always as strong lifts both alike, and only the ceiling is left.
+- `maximum_psi` refuses scores that have moved away from those of the training rows, which a leak that has grown does.
 
 What leaks at the fold alone lifts neither: the model has not learnt to use it.
 """
@@ -34,7 +35,13 @@ TRACES = ["view", "search", "add_to_cart", "login", "support_contact", "review",
 MORE_LINKED_SINCE = date(2025, 6, 1)
 # That a customer who came back has left a trace of a kind; one who stayed away: 1 less this.
 FAINT, STRONG = 0.6, 0.85
-MISSED = ["maximum_auc", "not_better_than_in_sample"]
+# target → what excuses it in churn.toml
+EXCUSES = {
+    "maximum_auc": "maximum_auc = 1.0",
+    "maximum_psi": "maximum_psi = 10.0",
+    "not_better_than_in_sample": 'better_out_of_time_because = "more visits are linked"',
+}
+MISSED = sorted(EXCUSES)
 
 
 @dataclass(frozen=True)
@@ -157,16 +164,11 @@ def test_a_signature_does_not_help(refusal_copy: Refusal) -> None:
     assert ModelRegistry(refusal_copy.home.registry_file).champion() == refusal_copy.champion
 
 
-@pytest.mark.parametrize(
-    ("excuse", "left"),
-    [
-        ("maximum_auc = 1.0", "not_better_than_in_sample"),
-        ('better_out_of_time_because = "more visits are linked"', "maximum_auc"),
-    ],
-)
-def test_each_of_the_two_targets_refuses_it_alone(refusal_copy: Refusal, excuse: str, left: str) -> None:
+@pytest.mark.parametrize("left", MISSED)
+def test_each_of_the_targets_refuses_it_alone(refusal_copy: Refusal, left: str) -> None:
     home = refusal_copy.home
-    home.definition_file.write_text(home.definition_file.read_text().replace("[targets]", f"[targets]\n{excuse}"))
+    excused = "\n".join(excuse for target, excuse in EXCUSES.items() if target != left)
+    home.definition_file.write_text(home.definition_file.read_text().replace("[targets]", f"[targets]\n{excused}"))
     result = materialise(home, ["champion_model"], LAST_DAY, LAST_DAY)
     assert result.success
     red = {found.check_name for found in result.get_asset_check_evaluations() if not found.passed}
