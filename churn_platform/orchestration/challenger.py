@@ -25,7 +25,7 @@ from churn_platform.orchestration.snapshot_scores import CUSTOMERS_AT_ONCE
 from churn_platform.reports.challenger import ChallengerReport, write_report
 from churn_platform.sql.library import default_library
 from churn_platform.warehouse.connection import table_exists
-from churn_platform.warehouse.frames import key_ranges, read_frame
+from churn_platform.warehouse.frames import read_frame, read_parts
 
 SHADOW_COLUMNS = {
     "snapshot_date": pl.Date,
@@ -93,10 +93,6 @@ def shadow_scores(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataF
     scored = read_frame(
         connection, "SELECT user_id FROM churn_scores WHERE snapshot_date = $newest ORDER BY user_id", newest
     )
-    parts = (
-        read_frame(connection, query, {**newest, **part})
-        for part in key_ranges(scored["user_id"], rows=CUSTOMERS_AT_ONCE)
-    )
     said = pl.col("challenger_probability")
     shadows = [
         users.with_columns(
@@ -105,7 +101,7 @@ def shadow_scores(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.DataF
         )
         .with_columns(challenger_band=band_of(said, shop.bands))
         .select(*SHADOW_COLUMNS)
-        for users in parts
+        for users in read_parts(connection, query, newest, keys=scored["user_id"], rows=CUSTOMERS_AT_ONCE)
     ]
     return pl.concat([pl.DataFrame(schema=SHADOW_COLUMNS), *shadows])
 

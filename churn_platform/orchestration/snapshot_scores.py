@@ -1,6 +1,7 @@
 """The scores of a snapshot, made for some of its customers at a time: only scores are held of all, not features."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -12,7 +13,7 @@ from churn_platform.errors import NotEnoughData
 from churn_platform.orchestration.feature_tables import all_features
 from churn_platform.orchestration.ladder import MODEL, Scorer, choose_scorer
 from churn_platform.orchestration.shop import Shop
-from churn_platform.warehouse.frames import key_ranges, read_frame
+from churn_platform.warehouse.frames import read_frame, read_parts
 
 Flags = NDArray[np.bool_]
 
@@ -47,13 +48,9 @@ def score_snapshot(shop: Shop, connection: duckdb.DuckDBPyConnection) -> pl.Data
         horizon_days=definition.churn.horizon_days,
         valid_days=definition.scores.valid_days,
     )
-
-    query = customers_to_score()
-
-    def parts() -> Iterator[pl.DataFrame]:
-        for part in key_ranges(eligible, rows=CUSTOMERS_AT_ONCE):
-            yield read_frame(connection, query, {"newest": newest, **part})
-
+    parts = partial(
+        read_parts, connection, customers_to_score(), {"newest": newest}, keys=eligible, rows=CUSTOMERS_AT_ONCE
+    )
     return score_parts(parts, scorer, shop.bands, stamp)
 
 

@@ -1,4 +1,4 @@
-"""Query results as Polars frames, and the parts in which to read long ones."""
+"""Query results as Polars frames, whole or in parts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,8 +18,10 @@ def read_frame(
     return pl.DataFrame(connection.execute(query, parameters).to_arrow_table())
 
 
-def key_ranges(keys: pl.Series, *, rows: int) -> Iterator[dict[str, Any]]:
-    """The parameters $first and $last of a query that reads at most so many rows at a time, by a key in order.
+def read_parts(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any], *, keys: pl.Series, rows: int
+) -> Iterator[pl.DataFrame]:
+    """The rows of a query, at most so many at a time, by a key of which it selects those BETWEEN $first AND $last.
 
     Reading in parts keeps memory from growing with the number of rows; a stream of them all, in order, would have
     DuckDB sort whole rows first.
@@ -27,5 +29,6 @@ def key_ranges(keys: pl.Series, *, rows: int) -> Iterator[dict[str, Any]]:
     Args:
         keys: of all rows, each once, ascending.
     """
-    for part in (keys.slice(start, rows) for start in range(0, len(keys), rows)):
-        yield {"first": part[0], "last": part[-1]}
+    for start in range(0, len(keys), rows):
+        part = keys.slice(start, rows)
+        yield read_frame(connection, query, {**parameters, "first": part[0], "last": part[-1]})

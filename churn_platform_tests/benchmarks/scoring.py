@@ -39,7 +39,7 @@ from churn_platform.orchestration.snapshot_scores import (
 )
 from churn_platform.settings import REPOSITORY
 from churn_platform.warehouse.connection import open_database
-from churn_platform.warehouse.frames import key_ranges, read_frame
+from churn_platform.warehouse.frames import read_frame, read_parts
 from churn_platform_tests.benchmarks.processes import told_by
 
 Result = TypeVar("Result")
@@ -64,8 +64,8 @@ def main() -> None:
     asset = told_by("scoring_side", given.home, tables)
     with open_database(tables, read_only=True) as connection:
         newest = {"newest": shop.plan.newest}
-        [everybody] = key_ranges(read_frame(connection, ELIGIBLE_USERS, newest)["user_id"], rows=2 * given.customers)
-        users = read_frame(connection, customers_to_score(), newest | everybody)
+        keys = read_frame(connection, ELIGIBLE_USERS, newest)["user_id"]
+        users = pl.concat(read_parts(connection, customers_to_score(), newest, keys=keys, rows=CUSTOMERS_AT_ONCE))
     tables.unlink()
     found = compare(ChurnModel.load(shop.models.load(champion)), users)
     bare = sum(one["bare_seconds"] for one in found.values())
